@@ -1,0 +1,32 @@
+"""Is this network the same network? Parity, accuracy and speed of one CNN in several frameworks.
+
+    import compare
+    compare.parity("numpy,torch", "sample")     # DataFrame: every quantity against its rounding allowance
+    compare.accuracy(epochs=1)                  # DataFrame: test accuracy and loss by epoch
+    compare.speed(batch_sizes=[32])             # DataFrame: seconds an image
+    compare.report("report")                    # all of it, as pages
+
+No framework is imported here or by any of these: each implementation runs in a process of its own. The rooms are called
+`verdict`, `training`, `timing` and `pages`, since `compare.parity` cannot be both a function and a module.
+"""
+
+from typing import Any
+
+__all__ = ["accuracy", "implementations", "parity", "report", "speed"]
+
+_HOMES = {
+    "parity": "compare.verdict.run",
+    "accuracy": "compare.training",
+    "speed": "compare.timing",
+    "report": "compare.pages.report",
+    "implementations": "compare.listing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a function where it is first used: `import compare` stays quick, and pandas is needed by tables only."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'compare' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

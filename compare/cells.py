@@ -1,0 +1,146 @@
+"""Cells: a small spec goes in, one result file comes out, each in a process of its own that is started fresh.
+
+A process group each, killed whole when it runs over its time or when this process is interrupted. A worker ends by
+itself when this process dies: it watches a pipe that only this process holds open.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass
+class Result:
+    """What became of a cell.
+
+    status: "ok"; "raised" (the code under test raised; `error` says what and where), "crashed" (died without a result),
+    "hung" (killed at its limit) or "missing" (the framework cannot be imported).
+    """
+
+    spec: dict
+    status: str
+    arrays: dict = field(default_factory=dict)
+    meta: dict = field(default_factory=dict)
+    error: str = ""
+    log: str = ""
+
+
+def write_result(path, meta, arrays=None):
+    """Write a result file, whole or not at all: arrays by name, and `meta` as JSON beside them."""
+    temporary = Path(f"{path}.part")
+    with temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **(arrays or {}), meta=np.array(json.dumps(meta)))
+    temporary.replace(path)
+
+
+def read_arrays(path):
+    """(arrays, meta) of a file that `write_result` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files if name != "meta"}
+        return arrays, json.loads(str(file["meta"]))
+
+
+def run(specs, jobs=1, done=lambda result: None):
+    """Run cells, at most `jobs` at a time, and return their `Result`s in the order of the specs.
+
+    Args:
+        specs: dicts that JSON can hold, with at least `task`, `implementation`, `threads` and `limit` (seconds).
+        jobs: processes at once; 1 for anything that is timed.
+        done: called with each `Result` as it comes in.
+    """
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+        waiting = list(enumerate(specs))
+        running = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    number, spec = waiting.pop(0)
+                    running[number] = _Process(spec, Path(folder) / str(number))
+                for number, process in list(running.items()):
+                    result = process.poll()
+                    if result is not None:
+                        del running[number]
+                        results[number] = result
+                        done(result)
+                time.sleep(0.02)
+        finally:
+            for process in running.values():
+                process.kill()
+    return [results[number] for number in range(len(specs))]
+
+
+class _Process:
+    """One worker and its process group."""
+
+    def __init__(self, spec, folder):
+        folder.mkdir()
+        self.spec = spec
+        self.result = folder / "result.npz"
+        self.log = folder / "log.txt"
+        spec_file = folder / "spec.json"
+        spec_file.write_text(json.dumps({**spec, "result": str(self.result)}))
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                # -P: the folder this is started from must not shadow a framework
+                [sys.executable, "-P", "-m", "compare.worker", str(spec_file)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(spec["threads"], folder),
+                start_new_session=True,
+            )
+        self.end = time.monotonic() + spec["limit"]
+
+    def poll(self):
+        """The `Result`, or None while the process runs within its limit."""
+        code = self.process.poll()
+        if code is None and time.monotonic() < self.end:
+            return None
+        self.kill()
+        log = self.log.read_text(errors="replace")[-4000:]
+        if self.result.exists():
+            arrays, meta = read_arrays(self.result)
+            return Result(self.spec, meta.pop("status"), arrays, meta, meta.pop("error", ""), log)
+        if code is None:
+            return Result(self.spec, "hung", error=f"no result within {self.spec['limit']:g} s", log=log)
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return Result(self.spec, "crashed", error=f"the process ended with {how} and left no result", log=log)
+
+    def kill(self):
+        """End the whole group, grandchildren included."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # all of it has ended already
+        self.process.wait()
+        self.process.stdin.close()
+
+
+def _environment(threads, folder):
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {
+        **os.environ,
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        "PYTHONPATH": path,
+        "PYTHONHASHSEED": "0",
+        "KERAS_HOME": str(folder),  # else Keras reads and writes a settings file in the home directory
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }

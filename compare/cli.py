@@ -1,0 +1,190 @@
+"""Options in, calls out, nothing else: `python -m compare COMMAND`, installed as `cnn-compare`.
+
+Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by name is missing),
+4 the code under test crashed or hung.
+"""
+
+import functools
+import signal
+import sys
+
+import click
+
+import compare
+from compare import contract, output
+
+EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
+name is missing), 4 the code under test crashed or hung."""
+
+
+class _Group(click.Group):
+    """Commands in the order in which they are written; an unknown one brings the nearest known name."""
+
+    def list_commands(self, ctx):
+        return list(self.commands)
+
+    def resolve_command(self, ctx, args):
+        if args and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(contract.unknown("command", args[0], self.commands), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _options(*more):
+    """The options that every comparison takes, then `more`."""
+    common = [
+        click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all that are available."),
+        click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and order."),
+        click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each."),
+        click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there."),
+        click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal."),
+    ]
+
+    def decorate(function):
+        return functools.reduce(lambda f, option: option(f), reversed([*more, *common]), function)
+
+    return decorate
+
+
+@click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="numpy-cnn-parity", message="%(version)s")
+def cli():
+    """Is this network the same network? Parity, accuracy and speed of one CNN in several frameworks."""
+
+
+@cli.command("list")
+@click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all.")
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
+def list_command(implementations, json_file, progress):
+    """Implementations: version of the framework, or why it is not available and what installs it."""
+    output.check_writable(json_file)
+    frame = compare.implementations(implementations, progress=progress)
+    click.echo(output.table(frame))
+    output.write_json(json_file, "list", frame)
+
+
+@cli.command()
+@_options(
+    click.option("--dtype", type=click.Choice(["float32", "float64"]), multiple=True, help="Default: both."),
+    click.option("--path/--no-path", default=True, show_default=True, help="Follow 100 training steps as well."),
+    click.option("--rows", is_flag=True, help="Print every row instead of the worst of each quantity."),
+)
+def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, rows):
+    """Copy one set of weights into all, and judge every activation, gradient, update and step.
+
+    Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs.
+    """
+    output.check_writable(json_file)
+    dtypes = list(dtype) or ["float32", "float64"]
+    frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
+    click.echo(f"data: {frame.attrs['data']}\n")
+    click.echo(output.table(frame if rows else output.parity_summary(frame)))
+    click.echo("\n" + "\n".join(output.verdict(frame)))
+    output.write_json(json_file, "parity", frame)
+    return output.exit_code(frame)
+
+
+@cli.command()
+@_options(
+    click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True),
+    click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True),
+    click.option("--learning-rate", type=float, default=0.1, show_default=True),
+    click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many, from --seed on."),
+    click.option("--start", type=click.Choice(["same", "own"]), multiple=True, help="Start weights; default: both."),
+)
+def accuracy(implementations, data_source, seed, threads, json_file, progress, epochs, batch_size, learning_rate, seeds, start):
+    """Train all on the same batches: from the same start weights, and from each framework's own."""
+    output.check_writable(json_file)
+    starts = tuple(start) or ("same", "own")
+    frame = compare.accuracy(
+        implementations, data_source, seed, seeds, epochs, batch_size, learning_rate, starts, threads, progress
+    )
+    click.echo(f"data: {frame.attrs['data']}\n")
+    click.echo(output.table(output.accuracy_table(frame)))
+    click.echo("\n".join(output.remarks(frame)))
+    output.write_json(json_file, "accuracy", frame)
+    return output.exit_code(frame)
+
+
+@cli.command()
+@_options(
+    click.option("--batch-size", type=click.IntRange(min=1), multiple=True, help="Default: 1, 32 and 256."),
+    click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Processes for each."),
+)
+def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds):
+    """Time training steps and predictions of all that pass parity, side by side."""
+    output.check_writable(json_file)
+    sizes = list(batch_size) or [1, 32, 256]
+    frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, progress=progress)
+    click.echo(f"data: {frame.attrs['data']}; float32, {threads} thread(s), one core's share each, in turns\n")
+    click.echo(output.table(output.speed_table(frame)))
+    click.echo("\n".join(output.remarks(frame)))
+    output.write_json(json_file, "speed", frame)
+    return output.exit_code(frame)
+
+
+@cli.command()
+@_options(
+    click.option("--output", "folder", default="report", show_default=True, type=click.Path(file_okay=False)),
+    click.option("--quick", "size", flag_value="quick", help="One epoch, one round of timing."),
+    click.option("--full", "size", flag_value="full", help="Five seeds, five rounds of timing."),
+)
+def report(implementations, data_source, seed, threads, json_file, progress, folder, size):
+    """All of it into one folder: index.html, report.md, a CSV per table, results.json."""
+    output.check_writable(json_file)
+    result = compare.report(folder, implementations, data_source, seed, threads, size or "normal", progress)
+    click.echo("\n".join(result.verdict))
+    click.echo(f"\nwritten: {result.folder / 'index.html'}")
+    if json_file:
+        output.write_text(json_file, (result.folder / "results.json").read_text())
+    return result.exit_code
+
+
+@cli.group("data", cls=_Group)
+def data_group():
+    """Images: what there is, and where to get the rest."""
+
+
+@data_group.command()
+@click.option("--folder", type=click.Path(file_okay=False), help="Default: the cache.")
+@click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
+def fetch(folder, progress):
+    """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
+    from compare import data
+
+    click.echo(f"MNIST is in {data.fetch(folder, progress=progress)}")
+
+
+@data_group.command()
+@click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files.")
+def show(data_source):
+    """What a source holds; without --data, what commands use by default here."""
+    from compare import data
+
+    dataset = data.load(data_source)
+    click.echo(f"{dataset.description}\nSHA-256 {dataset.sha256}")
+
+
+def main(arguments=None):
+    """Run the command line and end the process with its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that cells are ended on the way out
+    try:
+        code = cli.main(arguments, prog_name="python -m compare", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 130
+    except contract.UnavailableError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = 3
+    except (ValueError, OSError, ImportError) as error:
+        # how every room reports bad input: the message names the thing, the value found and the value wanted
+        click.echo(f"Error: {error}", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)

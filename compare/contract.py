@@ -1,0 +1,134 @@
+"""What `compare` asks of an implementation, and which implementations there are.
+
+The contract is structural: no implementation imports it. NumPy arrays at the border, images already scaled,
+(N, H, W, C), parameters in one layout; native tensors inside. `numpy_cnn.CNN` fulfils it as it stands, the frameworks
+through a thin adapter each.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+PARAMETERS = ("conv_weight", "dense_weight", "dense_bias")
+ACTIVATIONS = ("conv", "pool", "logits", "probabilities", "loss")
+GRADIENTS = ("logits", "pool", "conv", "images", "conv_weight", "dense_weight", "dense_bias")
+# The gradients that a stage alone gives when it goes backward, in the order of the backward pass.
+BACKWARD = {
+    "loss": ("logits",),
+    "logits": ("pool", "dense_weight", "dense_bias"),
+    "pool": ("conv",),
+    "conv": ("images", "conv_weight"),
+}
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+
+class Implementation(Protocol):
+    """One network. Every array that comes out is of the network's dtype and safe to keep."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int, int] = (28, 28, 1),
+        filters: int = 8,
+        classes: int = 10,
+        padding: str = "valid",
+        dtype: Any = "float32",
+        seed: int = 0,
+    ) -> None:
+        """A network with its framework's own start values, drawn from `seed`."""
+        ...
+
+    def get_parameters(self) -> Arrays:
+        """Copies: conv_weight (3, 3, C, F), dense_weight (P*Q*F, K) with rows in (P, Q, F) order, dense_bias (K,)."""
+        ...
+
+    def set_parameters(self, parameters: Arrays) -> None:
+        """Take over the same, exact to the bit."""
+        ...
+
+    def activations(self, images: Array, labels: Array) -> Arrays:
+        """ACTIVATIONS of one batch: conv (N, H', W', F), pool (N, P, Q, F), logits, probabilities (N, K), loss ()."""
+        ...
+
+    def gradients(self, images: Array, labels: Array) -> Arrays:
+        """GRADIENTS of the mean loss, each of the shape of what it is the gradient of; updates nothing."""
+        ...
+
+    def forward_stage(self, stage: str, x: Array, labels: Array | None = None) -> Array:
+        """One of ACTIVATIONS alone, of an input of its own (`labels` for "loss" only)."""
+        ...
+
+    def backward_stage(self, stage: str, x: Array, upstream: Array, labels: Array | None = None) -> Arrays:
+        """BACKWARD[stage]: gradients by name, given the stage's input and the upstream gradient (scalar for "loss")."""
+        ...
+
+    def step(self, images: Array, labels: Array, learning_rate: float) -> float:
+        """One update by plain SGD; returns the loss of the batch before it."""
+        ...
+
+    def predict(self, images: Array) -> Array:
+        """Probabilities (N, K)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an implementation is found: `target` is "module:class", `package` its framework on PyPI."""
+
+    name: str
+    target: str
+    package: str
+    install: str
+
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry("numpy-layers", "numpy_cnn:CNN", "numpy", "pip install ."),
+        Entry("torch", "torch_cnn.adapter:Adapter", "torch", "pip install '.[torch]' -c constraints.txt"),
+        Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", "pip install '.[keras]' -c constraints.txt"),
+    )
+}
+
+
+def select(names=None):
+    """Names of implementations, in the order of ENTRIES.
+
+    Args:
+        names: a list or a comma-separated string of names, or of prefixes that end where a "-" begins; None for all.
+    Raises:
+        ValueError: a name that nothing begins with; the message gives the nearest known one.
+    """
+    if names is None:
+        return list(ENTRIES)
+    wanted = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    chosen = set()
+    for name in wanted:
+        found = {known for known in ENTRIES if name and (known == name or known.startswith(name + "-"))}
+        if not found:
+            raise ValueError(unknown("implementation", name, ENTRIES))
+        chosen |= found
+    return [name for name in ENTRIES if name in chosen]
+
+
+def unknown(kind, name, known):
+    """The message for a name that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind}: found {name!r}, wanted one of {', '.join(known)}{hint}"
+
+
+class UnavailableError(Exception):
+    """An implementation that was asked for by name cannot be used; the message says why and what installs it."""
+
+
+def note_missing(results, by_name):
+    """Reasons, by name, of cells that found no framework; raises `UnavailableError` where they were asked for by name."""
+    reasons = {r.spec["implementation"]: r.error for r in results if r.status == "missing"}
+    if reasons and by_name:
+        lines = [f"{name}: {reason}; install: {ENTRIES[name].install}" for name, reason in reasons.items()]
+        raise UnavailableError("\n".join(lines))
+    return reasons

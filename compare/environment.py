@@ -1,0 +1,49 @@
+"""What numbers depend on: versions, processor, threads, and the settings that change them."""
+
+import importlib.metadata
+import os
+import platform
+
+PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "onnxruntime", "pandas", "mlxtend", "mnist")
+SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "MKL_NUM_THREADS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "XLA_FLAGS",
+)
+
+
+def describe(threads, results=()):
+    """A dict that JSON can hold: python, system, processor, cores, memory, versions, blas, threads, settings.
+
+    Args:
+        threads: number of threads that each implementation was given.
+        results: `cells.Result`s, whose framework versions were read in the process that ran them.
+    """
+    import cpuinfo
+    import psutil
+    import threadpoolctl
+
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
+        "cores": psutil.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "versions": versions,
+        "implementations": {r.spec["implementation"]: r.meta["version"] for r in results if "version" in r.meta},
+        "blas": [
+            {key: library.get(key) for key in ("internal_api", "version", "architecture")}
+            for library in threadpoolctl.threadpool_info()
+        ],
+        "threads": threads,
+        "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
+    }

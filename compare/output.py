@@ -1,0 +1,162 @@
+"""Rows to text and JSON: what the command line prints and writes."""
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+def check_writable(path):
+    """Raise OSError now, and not after minutes of work, where a file could not be written. None is fine."""
+    if path is None:
+        return
+    path = Path(path)
+    probe = path.with_name(f".{path.name}.probe")
+    probe.touch()
+    probe.unlink()
+
+
+def write_text(path, text):
+    """Write a file whole or not at all."""
+    temporary = Path(path).with_name(f".{Path(path).name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def document(command, frame):
+    """What --json holds: schema_version, command, all of `frame.attrs`, rows. Not-a-number and infinity become null."""
+    return {"schema_version": SCHEMA_VERSION, "command": command, **frame.attrs, "rows": records(frame)}
+
+
+def records(frame):
+    """The rows as dicts that JSON can hold."""
+    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value):
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path, command, frame):
+    """Write `document` to a file; None writes nothing."""
+    if path is not None:
+        write_text(path, json.dumps(document(command, frame), indent=1, allow_nan=False) + "\n")
+
+
+def table(frame):
+    """A DataFrame as an aligned table that is also Markdown."""
+    return frame.to_markdown(index=False, disable_numparse=True) if len(frame) else "(no rows)"
+
+
+def percent(value):
+    """A fraction of an allowance, for people: 0.123 -> "12%", 0 -> "exact"."""
+    if pd.isna(value):
+        return ""
+    if value == 0:
+        return "exact"
+    if math.isinf(value):
+        return "DIFFERS"
+    return f"{value:.0%}" if value >= 0.01 else "<1%"
+
+
+def parity_summary(frame):
+    """By quantity: the worst share of its allowance that each implementation used in each dtype, over all probes."""
+    frame = frame[frame["implementation"] != "arbiter"]
+    worst = frame.groupby(["quantity", "implementation", "dtype"], sort=False)["allowance_used"].max()
+    wide = worst.unstack(["implementation", "dtype"])
+    wide.columns = [" ".join(filter(None, column)) for column in wide.columns]
+    return wide.map(percent).reset_index()
+
+
+def verdict(frame):
+    """A line an implementation: how much agrees, or where it differs first; then remarks."""
+    from compare.verdict.run import first_difference
+
+    differing = first_difference(frame).set_index("implementation")
+    lines = []
+    for name, rows in frame.groupby("implementation", sort=False):
+        good = int(rows["passed"].sum())
+        if name not in differing.index:
+            if name != "arbiter":
+                worst = rows.loc[rows["allowance_used"].idxmax()]
+                where = f"{worst['quantity']}, {worst['dtype']}, probe {worst['probe']}"
+                lines.append(f"{name}: agrees in {good} of {len(rows)} quantities, at most {percent(worst['allowance_used'])} of a rounding allowance ({where})")
+            continue
+        lines.append(f"{name}: {_difference(differing.loc[name])} ({good} of {len(rows)} quantities agree)")
+    if not frame.attrs["arbiter_proven"]:
+        lines.append("numpy_cnn differs from the definition of the network, so it judged nobody: only the small probes were run")
+    return lines + remarks(frame)
+
+
+def _difference(row):
+    if row["outcome"] != "differs" or row["note"]:
+        return f"{row['outcome'].upper()} at {row['stage']}, {row['quantity']} {row['dtype']}, probe {row['probe']}: {row['note']}"
+    times = "no error is allowed" if math.isinf(row["allowance_used"]) else f"{row['allowance_used']:.3g} times its allowance"
+    return (
+        f"DIFFERS at {row['stage']}, {row['quantity']}{row['worst_index']} {row['dtype']}, probe {row['probe']} "
+        f"({'stage alone' if row['mode'] == 'alone' else 'whole pass'}): found {row['found']:.9g}, "
+        f"wanted {row['wanted']:.9g}, {times}"
+    )
+
+
+def remarks(frame):
+    """Lines about what is not in the rows: implementations that are not available, or not timed."""
+    from compare.contract import ENTRIES
+
+    lines = [f"{name}: not available ({reason}); install: {ENTRIES[name].install}" for name, reason in frame.attrs["unavailable"].items()]
+    lines += [f"{name}: not timed, since it did not pass parity" for name in frame.attrs.get("not_timed", [])]
+    if "outcome" in frame and "test_accuracy" in frame or "seconds_per_image" in frame:
+        bad = frame[frame["note"] != ""].drop_duplicates("implementation")
+        lines += [f"{row.implementation}: {row.outcome}: {row.note}" for row in bad.itertuples()]
+    return lines
+
+
+def accuracy_table(frame):
+    """The last epoch of each training, for people."""
+    trained = frame[frame["outcome"] == "trained"]
+    keys = ["start", "seed", "implementation"]
+    seconds = trained.groupby(keys, sort=False)["seconds"].sum()
+    last = trained.groupby(keys, sort=False).last()
+    return pd.DataFrame(
+        {
+            "epochs": last["epoch"].astype(int),
+            "test accuracy": last["test_accuracy"].map("{:.2%}".format),
+            "test loss": last["test_loss"].map("{:.4f}".format),
+            "training seconds": seconds.map("{:.1f}".format),
+        }
+    ).reset_index()
+
+
+def speed_table(frame):
+    """Microseconds an image with quartiles, and images a second, for people."""
+    timed = frame[frame["outcome"] == "timed"]
+    micro = {name: timed[name] * 1e6 for name in ("seconds_per_image", "seconds_per_image_low", "seconds_per_image_high")}
+    fastest = timed.groupby(["task", "batch_size"])["seconds_per_image"].transform("min")
+    return pd.DataFrame(
+        {
+            "task": timed["task"],
+            "batch size": timed["batch_size"],
+            "implementation": timed["implementation"],
+            "us an image": micro["seconds_per_image"].map("{:.1f}".format),
+            "quartiles": micro["seconds_per_image_low"].map("{:.1f}".format)
+            + " - "
+            + micro["seconds_per_image_high"].map("{:.1f}".format),
+            "images a second": (1 / timed["seconds_per_image"]).map("{:,.0f}".format),
+            "slower than the fastest": (timed["seconds_per_image"] / fastest).map("{:.2f}x".format),
+        }
+    ).sort_values(["task", "batch size"], ascending=[False, True], kind="stable")
+
+
+def exit_code(*frames):
+    """1 where something differs, 4 where nothing does but something crashed, hung or raised, else 0."""
+    outcomes = {outcome for frame in frames for outcome in frame["outcome"]}
+    if outcomes & {"differs"} or any(frame.attrs.get("not_timed") for frame in frames):
+        return 1
+    return 0 if outcomes <= {"agrees", "trained", "timed"} else 4

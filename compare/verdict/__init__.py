@@ -1,0 +1,1 @@
+"""Probes in, observations judged stage by stage, rows out."""

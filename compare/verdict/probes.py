@@ -1,0 +1,147 @@
+"""The cases on which implementations are compared: probes that can fail.
+
+Each is one batch with its own parameters. A probe is made in float64 and rounded to the dtype under test before
+anything is computed, so that every implementation and the arbiter start from the same bits.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compare import params
+from compare.verdict import arbiter, definition
+
+DTYPES = ("float32", "float64")
+LEARNING_RATE = 0.1
+PATH_STEPS = 100
+PATH_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One batch: images (N, H, W, C) and labels (N,), parameters, and what each stage alone is given.
+
+    `inputs` holds the reference's conv (N, H', W', F), pool (N, P, Q, F) and logits (N, K), and random upstream gradients
+    `up_conv`, `up_pool`, `up_logits`, `up_loss` (a scalar): random, since ones cancel in the softmax. `by_definition`
+    marks the small ones that are judged by plain loops instead of the arbiter.
+    """
+
+    name: str
+    why: str
+    images: np.ndarray
+    labels: np.ndarray
+    parameters: dict
+    padding: str = "valid"
+    by_definition: bool = False
+    inputs: dict = field(default_factory=dict)
+
+    @property
+    def geometry(self):
+        """Arguments of the network's constructor, but for dtype and seed."""
+        return {
+            "input_shape": tuple(map(int, self.images.shape[1:])),
+            "filters": self.parameters["conv_weight"].shape[3],
+            "classes": len(self.parameters["dense_bias"]),
+            "padding": self.padding,
+        }
+
+    @property
+    def reference(self):
+        """The module of stage functions that judges this probe."""
+        return definition if self.by_definition else arbiter
+
+    def rounded(self, dtype):
+        """The same probe with every number rounded to `dtype`; its stage inputs are then computed from those."""
+        images = self.images.astype(dtype)
+        parameters = {name: value.astype(dtype) for name, value in self.parameters.items()}
+        rng = np.random.default_rng(zlib.crc32(self.name.encode()))
+        exact = {name: value.astype(np.float64) for name, value in parameters.items()}
+        conv = self.reference.conv(images.astype(np.float64), exact["conv_weight"], self.padding).astype(dtype)
+        pool = self.reference.pool(conv).astype(dtype)
+        logits = self.reference.dense(pool.astype(np.float64), exact["dense_weight"], exact["dense_bias"]).astype(dtype)
+        inputs = {
+            "conv": conv,
+            "pool": pool,
+            "logits": logits,
+            "up_conv": rng.standard_normal(conv.shape).astype(dtype),
+            "up_pool": rng.standard_normal(pool.shape).astype(dtype),
+            "up_logits": rng.standard_normal(logits.shape).astype(dtype),
+            "up_loss": rng.standard_normal(()).astype(dtype),
+        }
+        return Probe(self.name, self.why, images, self.labels, parameters, self.padding, self.by_definition, inputs)
+
+
+@dataclass(frozen=True)
+class Path:
+    """100 steps of plain SGD from given parameters: images (S, B, H, W, C), labels (S, B)."""
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    parameters: dict
+    padding: str = "valid"
+
+
+def scaled(images):
+    """uint8 pixels (N, H, W) or (N, H, W, C) -> image / 255 - 0.5, (N, H, W, C) float64."""
+    images = images[..., None] if images.ndim == 3 else images
+    return images / 255 - 0.5
+
+
+def _random(name, why, shape, filters, classes, padding, rng, **more):
+    images = rng.uniform(-0.5, 0.5, shape)
+    images *= np.linspace(0.5, 2.0, shape[3])  # channels that cannot be mistaken for each other
+    parameters = params.random_parameters(shape[1:], filters, classes, padding, rng)
+    labels = rng.integers(0, classes, shape[0])
+    return Probe(name, why, images, labels, parameters, padding, **more)
+
+
+def make_probes(dataset, seed=0):
+    """All probes: real digits first, then cases made so that a wrong network cannot pass.
+
+    Args:
+        dataset: `compare.data.Dataset`; images of any H, W >= 4.
+        seed: of the weights and the drawn digits.
+    """
+    rng = np.random.default_rng([seed, 1])
+    chosen = rng.choice(len(dataset.train_images), size=min(32, len(dataset.train_images)), replace=False)
+    digits, labels = scaled(dataset.train_images[chosen]), dataset.train_labels[chosen]
+    shape = digits.shape[1:]
+    start = params.start_parameters(shape, seed=seed)
+    same = params.start_parameters(shape, padding="same", seed=seed + 1)
+    flat = np.round(rng.uniform(-0.5, 0.5, (3, 12, 10, 1)), 1)
+    flat[:, :, :6] = -0.5
+    flat[0] = 0.25
+    flat_parameters = params.random_parameters((12, 10, 1), 4, 5, "valid", rng)
+    large = _random("large-logits", "logits of 1e4 beside rows of about 1", (4, 10, 9, 1), 4, 6, "valid", rng)
+    large.images[:2] *= 1e4 / 2
+    tied = np.round(rng.uniform(-0.5, 0.5, (2, 6, 8, 2)), 1)
+    tied[:, :, :4] = 0.5
+    return [
+        Probe("digits", "32 real digits, start weights", digits, labels, start),
+        Probe("digits-same", "8 real digits, padding same", digits[:8], labels[:8], same, "same"),
+        Probe("single", "one real digit: N = 1", digits[:1], labels[:1], start),
+        Probe("ties", "flat regions: most windows tie", flat, np.array([0, 4, 2]), flat_parameters),
+        large,
+        _random("rectangle", "H != W, both odd, C = 3, N = 5", (5, 11, 8 + 1, 3), 5, 7, "valid", rng),
+        _random("colour-same", "C = 3, padding same, odd width", (3, 8, 7, 3), 4, 6, "same", rng),
+        _random("definition", "judged by plain loops", (3, 7, 6, 2), 3, 4, "valid", rng, by_definition=True),
+        _random("definition-same", "judged by plain loops", (2, 5, 6, 3), 2, 3, "same", rng, by_definition=True),
+        Probe(
+            "definition-ties",
+            "ties, judged by plain loops",
+            tied,
+            np.array([1, 0]),
+            params.random_parameters((6, 8, 2), 3, 3, "valid", rng),
+            by_definition=True,
+        ),
+    ]
+
+
+def make_path(dataset, seed=0, steps=PATH_STEPS):
+    """Batches of real digits in random order for the training path."""
+    rng = np.random.default_rng([seed, 2])
+    chosen = rng.integers(0, len(dataset.train_images), (steps, PATH_BATCH))
+    images = np.stack([scaled(dataset.train_images[batch]) for batch in chosen])
+    return Path("digits", images, dataset.train_labels[chosen], params.start_parameters(images.shape[2:], seed=seed))

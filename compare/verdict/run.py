@@ -1,0 +1,122 @@
+"""`compare.parity`: probes into a cell for each implementation, its observations into rows."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import numpy_cnn
+from compare import cells, contract, data, environment
+from compare.progress import progress_bar
+from compare.verdict import judge, probes
+from compare.verdict.observe import observe, pack
+
+LIMIT = 600  # seconds for one implementation on all probes
+
+
+def parity(implementations=None, data_source=None, seed=0, threads=1, dtypes=probes.DTYPES, path=True, jobs=2, progress=None):
+    """Copy one set of weights into every implementation and judge all that comes out.
+
+    Args:
+        implementations: names or prefixes (list or comma-separated), None for all that are available.
+        data_source: "sample", "mnist", a folder, or None; see `compare.data.load`.
+        seed: of weights, upstream gradients and the choice of digits.
+        threads: of every implementation; 1 keeps the last bits the same from run to run.
+        dtypes: "float32", "float64" or both.
+        path: follow 100 training steps as well.
+        jobs: implementations at work side by side.
+        progress: a bar on stderr; None shows it where stderr is a terminal.
+    Returns:
+        DataFrame of `judge.COLUMNS`, one row per implementation, probe, dtype, mode and quantity; errors in the units
+        of the quantity, `allowance_used` as a fraction. `.attrs` holds `data`, `environment`, `unavailable` (name to
+        reason, of implementations that were not asked for by name) and `arbiter_proven`.
+    Raises:
+        ValueError: an unknown implementation or data source.
+        contract.UnavailableError: an implementation asked for by name cannot be imported.
+    """
+    names = contract.select(implementations)
+    dataset = data.load(data_source)
+    cases = probes.make_probes(dataset, seed)
+    training = probes.make_path(dataset, seed) if path else None
+    rows = prove_arbiter(cases)
+    proven = all(row["passed"] for row in rows)
+    if not proven:
+        cases, training = [case for case in cases if case.by_definition], None
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+        inputs = Path(folder) / "probes.npz"
+        arrays, meta = pack(cases, dtypes, training)
+        cells.write_result(inputs, meta, arrays)
+        spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT}
+        with progress_bar(len(names), "parity", progress) as bar:
+            results = cells.run([{**spec, "implementation": name} for name in names], jobs, lambda _: bar.update())
+    unavailable = contract.note_missing(results, by_name=implementations is not None)
+    for result in results:
+        if result.status != "missing":
+            rows += _judge(result, cases, training, dtypes)
+    frame = pd.DataFrame(rows).reindex(columns=judge.COLUMNS)
+    frame.attrs = {
+        "data": dataset.description,
+        "environment": environment.describe(threads, results),
+        "unavailable": unavailable,
+        "arbiter_proven": proven,
+    }
+    return frame
+
+
+def prove_arbiter(cases):
+    """Rows of `numpy_cnn` in float64 on the probes that plain loops judge. Only if all pass may it judge others."""
+    cases = [case for case in cases if case.by_definition]
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+        inputs = Path(folder) / "probes.npz"
+        arrays, meta = pack(cases, ["float64"])
+        cells.write_result(inputs, meta, arrays)
+        found, meta = observe({"inputs": str(inputs)}, numpy_cnn.CNN)
+    rows = _judge(cells.Result({"implementation": "numpy-layers"}, "ok", found, meta), cases, None, ["float64"])
+    return [{**row, "implementation": "arbiter"} for row in rows]
+
+
+def _judge(result, cases, training, dtypes):
+    name = result.spec["implementation"]
+    if result.status != "ok":
+        row = {"implementation": name, "quantity": "all", "dtype": "", "probe": "all", "mode": "run", "stage": "not run"}
+        return [{**row, **judge.failure(result.status, result.error)}]
+    rows = []
+    for dtype in dtypes:
+        for case in cases:
+            key = f"{case.name}|{dtype}|"
+            rows += judge.judge_probe(name, case.rounded(dtype), dtype, _under(result.arrays, key), _under(result.meta["raised"], key))
+        if training is not None:
+            key = f"path|{dtype}|"
+            raised = result.meta["raised"].get(f"{key}path")
+            rows += judge.judge_path(name, training, dtype, _under(result.arrays, key), raised)
+    return rows
+
+
+def _under(found, key):
+    """The entries whose name begins with `key`, without it."""
+    return {name.removeprefix(key): value for name, value in found.items() if name.startswith(key)}
+
+
+def passed(frame):
+    """Names of the implementations all of whose rows agree."""
+    by_name = frame[frame["implementation"] != "arbiter"].groupby("implementation", sort=False)["passed"].all()
+    return [name for name, good in by_name.items() if good]
+
+
+def first_difference(frame):
+    """For each implementation that does not agree throughout: the row at the earliest stage, worst use of allowance first.
+
+    A stage that differs alone, on exact inputs, goes before the same stage in a whole pass: its error can only be its own.
+    """
+    failed = frame[~frame["passed"].astype(bool)]
+    if failed.empty:
+        return failed
+    order = pd.DataFrame(
+        {
+            "stage": failed["stage"].map(judge.STAGE_ORDER),
+            "mode": (failed["mode"] != "alone").astype(int),
+            "used": -failed["allowance_used"].replace(np.inf, 1e300),
+        }
+    ).sort_values(["stage", "mode", "used"])
+    return failed.loc[order.index].drop_duplicates("implementation")
