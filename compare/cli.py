@@ -36,7 +36,9 @@ def _options(*more):
         click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and order."),
         click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each."),
-        click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there."),
+        click.option(
+            "--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there."
+        ),
         click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal."),
     ]
 
@@ -93,7 +95,9 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many, from --seed on."),
     click.option("--start", type=click.Choice(["same", "own"]), multiple=True, help="Start weights; default: both."),
 )
-def accuracy(implementations, data_source, seed, threads, json_file, progress, epochs, batch_size, learning_rate, seeds, start):
+def accuracy(
+    implementations, data_source, seed, threads, json_file, progress, epochs, batch_size, learning_rate, seeds, start
+):
     """Train all on the same batches: from the same start weights, and from each framework's own."""
     output.check_writable(json_file)
     starts = tuple(start) or ("same", "own")

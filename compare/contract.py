@@ -89,7 +89,9 @@ ENTRIES = {
     for entry in (
         Entry("numpy-layers", "numpy_cnn:CNN", "numpy", "pip install ."),
         Entry("torch", "torch_cnn.adapter:Adapter", "torch", "pip install '.[torch]' -c constraints.txt"),
-        Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", "pip install '.[keras]' -c constraints.txt"),
+        Entry(
+            "keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", "pip install '.[keras]' -c constraints.txt"
+        ),
     )
 }
 

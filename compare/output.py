@@ -87,18 +87,26 @@ def verdict(frame):
             if name != "arbiter":
                 worst = rows.loc[rows["allowance_used"].idxmax()]
                 where = f"{worst['quantity']}, {worst['dtype']}, probe {worst['probe']}"
-                lines.append(f"{name}: agrees in {good} of {len(rows)} quantities, at most {percent(worst['allowance_used'])} of a rounding allowance ({where})")
+                lines.append(
+                    f"{name}: agrees in {good} of {len(rows)} quantities, at most {percent(worst['allowance_used'])} of a rounding allowance ({where})"
+                )
             continue
         lines.append(f"{name}: {_difference(differing.loc[name])} ({good} of {len(rows)} quantities agree)")
     if not frame.attrs["arbiter_proven"]:
-        lines.append("numpy_cnn differs from the definition of the network, so it judged nobody: only the small probes were run")
+        lines.append(
+            "numpy_cnn differs from the definition of the network, so it judged nobody: only the small probes were run"
+        )
     return lines + remarks(frame)
 
 
 def _difference(row):
     if row["outcome"] != "differs" or row["note"]:
         return f"{row['outcome'].upper()} at {row['stage']}, {row['quantity']} {row['dtype']}, probe {row['probe']}: {row['note']}"
-    times = "no error is allowed" if math.isinf(row["allowance_used"]) else f"{row['allowance_used']:.3g} times its allowance"
+    times = (
+        "no error is allowed"
+        if math.isinf(row["allowance_used"])
+        else f"{row['allowance_used']:.3g} times its allowance"
+    )
     return (
         f"DIFFERS at {row['stage']}, {row['quantity']}{row['worst_index']} {row['dtype']}, probe {row['probe']} "
         f"({'stage alone' if row['mode'] == 'alone' else 'whole pass'}): found {row['found']:.9g}, "
@@ -110,7 +118,10 @@ def remarks(frame):
     """Lines about what is not in the rows: implementations that are not available, or not timed."""
     from compare.contract import ENTRIES
 
-    lines = [f"{name}: not available ({reason}); install: {ENTRIES[name].install}" for name, reason in frame.attrs["unavailable"].items()]
+    lines = [
+        f"{name}: not available ({reason}); install: {ENTRIES[name].install}"
+        for name, reason in frame.attrs["unavailable"].items()
+    ]
     lines += [f"{name}: not timed, since it did not pass parity" for name in frame.attrs.get("not_timed", [])]
     if "outcome" in frame and "test_accuracy" in frame or "seconds_per_image" in frame:
         bad = frame[frame["note"] != ""].drop_duplicates("implementation")
@@ -137,7 +148,9 @@ def accuracy_table(frame):
 def speed_table(frame):
     """Microseconds an image with quartiles, and images a second, for people."""
     timed = frame[frame["outcome"] == "timed"]
-    micro = {name: timed[name] * 1e6 for name in ("seconds_per_image", "seconds_per_image_low", "seconds_per_image_high")}
+    micro = {
+        name: timed[name] * 1e6 for name in ("seconds_per_image", "seconds_per_image_low", "seconds_per_image_high")
+    }
     fastest = timed.groupby(["task", "batch_size"])["seconds_per_image"].transform("min")
     return pd.DataFrame(
         {

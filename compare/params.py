@@ -39,4 +39,6 @@ def copy_parameters(source, target):
     found = target.get_parameters()
     for name, value in wanted.items():
         if found[name].dtype != value.dtype or found[name].tobytes() != value.tobytes():
-            raise ValueError(f"{name}: found {found[name].dtype} that differs from the {value.dtype} copied, wanted the same bits")
+            raise ValueError(
+                f"{name}: found {found[name].dtype} that differs from the {value.dtype} copied, wanted the same bits"
+            )

@@ -62,7 +62,12 @@ def speed(
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations)
-    for name, value in (("threads", threads), ("rounds", rounds), ("samples", samples), *(("batch_size", b) for b in batch_sizes)):
+    for name, value in (
+        ("threads", threads),
+        ("rounds", rounds),
+        ("samples", samples),
+        *(("batch_size", b) for b in batch_sizes),
+    ):
         if not (isinstance(value, int) and value >= 1):
             raise ValueError(f"{name}: found {value!r}, wanted a whole number of 1 or more")
     dataset = data.load(data_source)
@@ -78,9 +83,7 @@ def speed(
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "data.npz"
         count = min(len(dataset.train_images), max(batch_sizes) * BATCHES)
-        cells.write_result(
-            inputs, {}, {"images": dataset.train_images[:count], "labels": dataset.train_labels[:count]}
-        )
+        cells.write_result(inputs, {}, {"images": dataset.train_images[:count], "labels": dataset.train_labels[:count]})
         spec = {
             "task": "speed",
             "inputs": str(inputs),

@@ -120,7 +120,9 @@ def check_finite(images):
     for start in range(0, len(images), CHUNK):
         good = np.isfinite(images[start : start + CHUNK]).all(axis=(1, 2, 3))
         if not good.all():
-            raise ValueError(f"images: found NaN or infinity in image {start + int(good.argmin())}, wanted finite pixels")
+            raise ValueError(
+                f"images: found NaN or infinity in image {start + int(good.argmin())}, wanted finite pixels"
+            )
 
 
 def scale(images, dtype):

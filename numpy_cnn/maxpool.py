@@ -57,5 +57,7 @@ class MaxPool2:
         corners = np.zeros((n, p, q, f, 4), dy.dtype)
         np.put_along_axis(corners, self._winner, dy[..., None], axis=-1)
         dx = np.zeros((n, h, w, f), dy.dtype)
-        dx[:, : 2 * p, : 2 * q] = corners.reshape(n, p, q, f, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(n, 2 * p, 2 * q, f)
+        dx[:, : 2 * p, : 2 * q] = (
+            corners.reshape(n, p, q, f, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(n, 2 * p, 2 * q, f)
+        )
         return dx

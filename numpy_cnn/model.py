@@ -52,9 +52,7 @@ class CNN:
             found and what was wanted.
     """
 
-    def __init__(
-        self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype=np.float32, seed=0
-    ):
+    def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype=np.float32, seed=0):
         filters, classes = check_positive("filters", filters), check_positive("classes", classes)
         self.shapes = parameter_shapes(input_shape, filters, classes, padding)
         self.input_shape = tuple(input_shape)

@@ -195,8 +195,7 @@ def _check_consistent(path, shapes, input_shape=None, padding=None):
         raise ValueError(f"{path}: conv_weight: found shape {conv}, wanted (3, 3, C, F)")
     if len(dense) != 2 or dense[0] < 1 or dense[0] % conv[3] or len(bias) != 1 or bias[0] < 1 or dense[1] != bias[0]:
         raise ValueError(
-            f"{path}: dense_weight and dense_bias: found shapes {dense} and {bias}, "
-            f"wanted (P*Q*{conv[3]}, K) and (K,)"
+            f"{path}: dense_weight and dense_bias: found shapes {dense} and {bias}, wanted (P*Q*{conv[3]}, K) and (K,)"
         )
     if (input_shape is None) != (padding is None):
         raise ValueError(f"{path}: found one of input_shape and padding, wanted both or neither")

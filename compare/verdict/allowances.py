@@ -128,7 +128,11 @@ class Stages:
         relative = u * (shift + FUNCTION_ULPS) + logits.allowance
         of_sum = (p * relative).sum(axis=1) + LAMBDA * np.sqrt(z.shape[1]) * u  # absolute, once under the logarithm
         log_sum = np.log(np.exp(-shift).sum(axis=1))
-        each = of_sum + u * (FUNCTION_ULPS * log_sum + 3 * (shift[rows, labels] + log_sum)) + logits.allowance[rows, labels]
+        each = (
+            of_sum
+            + u * (FUNCTION_ULPS * log_sum + 3 * (shift[rows, labels] + log_sum))
+            + logits.allowance[rows, labels]
+        )
         size = (shift[rows, labels] + log_sum).mean()
         mean = self.rounding.short(len(labels)) * size
         return Bounded(np.asarray(self.reference.loss(z, labels)), each.mean() + mean + self.rounding.tiny)
@@ -157,7 +161,9 @@ class Stages:
 
     def pool_backward(self, x, dy):
         """Exact routing to the first maximum of x.value; `near_ties` says where another would do as well."""
-        return Bounded(self.reference.pool_backward(x.value, dy.value), self.reference.pool_backward(x.value, dy.allowance))
+        return Bounded(
+            self.reference.pool_backward(x.value, dy.value), self.reference.pool_backward(x.value, dy.allowance)
+        )
 
     def conv_backward(self, images, weight, dy):
         """`images` and `conv_weight`."""

@@ -71,7 +71,10 @@ def dense(x, w, bias):
     """logits[n,k] = sum over j of x[n,j] * w[j,k] + bias[k], x flattened row-major: (N, K)."""
     flat = [list(example.ravel()) for example in x]
     return np.array(
-        [[math.fsum([*(a * b for a, b in zip(row, w[:, k], strict=True)), bias[k]]) for k in range(len(bias))] for row in flat]
+        [
+            [math.fsum([*(a * b for a, b in zip(row, w[:, k], strict=True)), bias[k]]) for k in range(len(bias))]
+            for row in flat
+        ]
     )
 
 

@@ -243,7 +243,9 @@ def _expected_alone(case, stages, images, parameters):
         "d_conv": lambda: stages.pool_backward(given["conv"], given["up_pool"]),
     }
     for name in ("pool", "dense_weight", "dense_bias"):
-        expected[f"d_{name}"] = lambda name=name: stages.dense_backward(given["pool"], dense_w, given["up_logits"])[name]
+        expected[f"d_{name}"] = lambda name=name: stages.dense_backward(given["pool"], dense_w, given["up_logits"])[
+            name
+        ]
     for name in ("images", "conv_weight"):
         expected[f"d_{name}"] = lambda name=name: stages.conv_backward(images, w, given["up_conv"])[name]
     return expected
@@ -284,7 +286,9 @@ def _walk(path, dtype, states, losses):
         right = whole_pass(stages, images, labels, here)
         for name in PARAMETERS:
             expected = update(here[name], right[f"d_{name}"], LEARNING_RATE, stages.rounding)
-            worst[name] = _worse(worst[name], _measured(dtype, states[name][step + 1], lambda e=expected: e, None), step)
+            worst[name] = _worse(
+                worst[name], _measured(dtype, states[name][step + 1], lambda e=expected: e, None), step
+            )
         worst["loss"] = _worse(worst["loss"], _measured(dtype, losses[step], lambda e=right["loss"]: e, None), step)
         own = _arbiter_step(path, images, labels, own)
     return worst, {name: float(np.abs(states[name][-1] - own[name]).max()) for name in PARAMETERS}

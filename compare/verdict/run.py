@@ -15,7 +15,9 @@ from compare.verdict.observe import observe, pack
 LIMIT = 600  # seconds for one implementation on all probes
 
 
-def parity(implementations=None, data_source=None, seed=0, threads=1, dtypes=probes.DTYPES, path=True, jobs=2, progress=None):
+def parity(
+    implementations=None, data_source=None, seed=0, threads=1, dtypes=probes.DTYPES, path=True, jobs=2, progress=None
+):
     """Copy one set of weights into every implementation and judge all that comes out.
 
     Args:
@@ -79,13 +81,22 @@ def prove_arbiter(cases):
 def _judge(result, cases, training, dtypes):
     name = result.spec["implementation"]
     if result.status != "ok":
-        row = {"implementation": name, "quantity": "all", "dtype": "", "probe": "all", "mode": "run", "stage": "not run"}
+        row = {
+            "implementation": name,
+            "quantity": "all",
+            "dtype": "",
+            "probe": "all",
+            "mode": "run",
+            "stage": "not run",
+        }
         return [{**row, **judge.failure(result.status, result.error)}]
     rows = []
     for dtype in dtypes:
         for case in cases:
             key = f"{case.name}|{dtype}|"
-            rows += judge.judge_probe(name, case.rounded(dtype), dtype, _under(result.arrays, key), _under(result.meta["raised"], key))
+            rows += judge.judge_probe(
+                name, case.rounded(dtype), dtype, _under(result.arrays, key), _under(result.meta["raised"], key)
+            )
         if training is not None:
             key = f"path|{dtype}|"
             raised = result.meta["raised"].get(f"{key}path")
