@@ -4,6 +4,7 @@ A process group each, killed whole when it runs over its time or when this proce
 itself when this process dies: it watches a pipe that only this process holds open.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -44,9 +45,10 @@ class Result:
 
 def write_result(path, meta, arrays=None):
     """Write a result file, whole or not at all: arrays by name, and `meta` as JSON beside them."""
+    text = np.array(json.dumps(meta))
     temporary = Path(f"{path}.part")
     with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **(arrays or {}), meta=np.array(json.dumps(meta)))
+        np.savez(file, allow_pickle=False, **(arrays or {}), meta=text)
     temporary.replace(path)
 
 
@@ -57,23 +59,24 @@ def read_arrays(path):
         return arrays, json.loads(str(file["meta"]))
 
 
-def run(specs, jobs=1, done=lambda result: None):
+def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
     """Run cells, at most `jobs` at a time, and return their `Result`s in the order of the specs.
 
     Args:
         specs: dicts that JSON can hold, with at least `task`, `implementation`, `threads` and `limit` (seconds).
         jobs: processes at once; 1 for anything that is timed.
         done: called with each `Result` as it comes in.
+        module: what runs in the process, given the path of its spec.
     """
     results = {}
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         waiting = list(enumerate(specs))
-        running = {}
+        running: dict[int, _Process] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
                     number, spec = waiting.pop(0)
-                    running[number] = _Process(spec, Path(folder) / str(number))
+                    running[number] = _Process(spec, Path(folder) / str(number), module)
                 for number, process in list(running.items()):
                     result = process.poll()
                     if result is not None:
@@ -90,7 +93,7 @@ def run(specs, jobs=1, done=lambda result: None):
 class _Process:
     """One worker and its process group."""
 
-    def __init__(self, spec, folder):
+    def __init__(self, spec, folder, module):
         folder.mkdir()
         self.spec = spec
         self.result = folder / "result.npz"
@@ -100,7 +103,7 @@ class _Process:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 # -P: the folder this is started from must not shadow a framework
-                [sys.executable, "-P", "-m", "compare.worker", str(spec_file)],
+                [sys.executable, "-P", "-m", module, str(spec_file)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -126,12 +129,11 @@ class _Process:
 
     def kill(self):
         """End the whole group, grandchildren included."""
-        try:
+        with contextlib.suppress(ProcessLookupError):  # all of it has ended already
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # all of it has ended already
         self.process.wait()
-        self.process.stdin.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 def _environment(threads, folder):

@@ -145,6 +145,28 @@ def report(implementations, data_source, seed, threads, json_file, progress, fol
     return result.exit_code
 
 
+@cli.command()
+@click.argument("source", type=click.Path(dir_okay=False))
+@click.argument("target", type=click.Path(dir_okay=False))
+@click.option("--input-shape", default="28,28,1", show_default=True, metavar="H,W,C", help="Of one image.")
+@click.option("--filters", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--padding", type=click.Choice(["valid", "same"]), default="valid", show_default=True)
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+def convert(source, target, input_shape, filters, classes, padding, dtype):
+    """Copy weights from one file to another, exact to the bit.
+
+    SOURCE and TARGET end in .npz, .safetensors, .pt (PyTorch) or .weights.h5 (Keras). The options describe the network
+    where the source does not: only .npz and .safetensors files that this project wrote do.
+    """
+    output.check_writable(target)
+    sizes = input_shape.split(",")
+    if not (len(sizes) == 3 and all(size.strip().isdigit() for size in sizes)):
+        raise click.BadParameter(f"found {input_shape!r}, wanted three whole numbers H,W,C", param_hint="--input-shape")
+    written = compare.convert(source, target, tuple(map(int, sizes)), filters, classes, padding, dtype)
+    click.echo(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
+
+
 @cli.group("data", cls=_Group)
 def data_group():
     """Images: what there is, and where to get the rest."""

@@ -128,7 +128,7 @@ class UnavailableError(Exception):
 
 
 def note_missing(results, by_name):
-    """Reasons, by name, of cells that found no framework; raises `UnavailableError` where they were asked for by name."""
+    """Reasons, by name, of cells that found no framework; `UnavailableError` where they were asked for by name."""
     reasons = {r.spec["implementation"]: r.error for r in results if r.status == "missing"}
     if reasons and by_name:
         lines = [f"{name}: {reason}; install: {ENTRIES[name].install}" for name, reason in reasons.items()]

@@ -26,7 +26,7 @@ def describe(threads, results=()):
     import psutil
     import threadpoolctl
 
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

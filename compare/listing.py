@@ -16,8 +16,8 @@ def implementations(names=None, progress=None):
         names: names or prefixes, None for all.
         progress: as for `compare.parity`.
     Returns:
-        DataFrame of COLUMNS: version of the framework, whether it imports, the reason where not, and the line to type in a
-        checkout that installs it.
+        DataFrame of COLUMNS: version of the framework, whether it imports, the reason where not, and the line to
+        type in a checkout that installs it.
     Raises:
         ValueError: an unknown name.
     """

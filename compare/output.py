@@ -87,9 +87,8 @@ def verdict(frame):
             if name != "arbiter":
                 worst = rows.loc[rows["allowance_used"].idxmax()]
                 where = f"{worst['quantity']}, {worst['dtype']}, probe {worst['probe']}"
-                lines.append(
-                    f"{name}: agrees in {good} of {len(rows)} quantities, at most {percent(worst['allowance_used'])} of a rounding allowance ({where})"
-                )
+                most = f"at most {percent(worst['allowance_used'])} of a rounding allowance ({where})"
+                lines.append(f"{name}: agrees in {good} of {len(rows)} quantities, {most}")
             continue
         lines.append(f"{name}: {_difference(differing.loc[name])} ({good} of {len(rows)} quantities agree)")
     if not frame.attrs["arbiter_proven"]:
@@ -101,7 +100,8 @@ def verdict(frame):
 
 def _difference(row):
     if row["outcome"] != "differs" or row["note"]:
-        return f"{row['outcome'].upper()} at {row['stage']}, {row['quantity']} {row['dtype']}, probe {row['probe']}: {row['note']}"
+        where = f"{row['stage']}, {row['quantity']} {row['dtype']}, probe {row['probe']}"
+        return f"{row['outcome'].upper()} at {where}: {row['note']}"
     times = (
         "no error is allowed"
         if math.isinf(row["allowance_used"])

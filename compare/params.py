@@ -32,7 +32,7 @@ def copy_parameters(source, target):
     """Copy the parameters of one implementation into another, exact to the bit.
 
     Raises:
-        ValueError: the shapes differ, or what `target` then holds is not what `source` held (its dtype is narrower, say).
+        ValueError: the shapes differ, or `target` does not hold what `source` held (its dtype is narrower, say).
     """
     wanted = source.get_parameters()
     target.set_parameters(wanted)

@@ -1,5 +1,6 @@
 """`compare.speed`: training step and prediction timed side by side, rows out. Only equals are timed."""
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -54,8 +55,9 @@ def speed(
         samples: timings of each kind in a process; each repeats the call for at least `sample_seconds`.
         proven: names that passed parity already; None runs it here first (float32, without the training path).
     Returns:
-        DataFrame of COLUMNS, a row per implementation, task and batch size: the median over all samples of all rounds, in
-        seconds an image, and their quartiles (low, high). One that gave no result has rows whose outcome says why.
+        DataFrame of COLUMNS, a row per implementation, task and batch size: the median over all samples of all
+        rounds, in seconds an image, and their quartiles (low, high). One that gave no result has rows whose outcome
+        says why.
         `.attrs` as for `compare.parity`, with `not_timed` (names that failed parity).
     Raises:
         ValueError: an unknown implementation or data source, or a setting out of range.
@@ -141,8 +143,8 @@ def measure(spec, implementation):
         batches = [(np.ascontiguousarray(images[p]), labels[p]) for p in picked]
         calls = {
             # a small rate: thousands of steps on few images must not drive the numbers to where arithmetic is slow
-            "train": [lambda b=batch: model.step(b[0], b[1], 1e-3) for batch in batches],
-            "predict": [lambda b=batch: model.predict(b[0]) for batch in batches],
+            "train": [functools.partial(model.step, *batch, 1e-3) for batch in batches],
+            "predict": [functools.partial(model.predict, batch[0]) for batch in batches],
         }
         for task, functions in calls.items():
             arrays[f"{task}|{size}"] = _samples(functions, spec["samples"], spec["sample_seconds"])

@@ -50,10 +50,10 @@ def accuracy(
         epochs, batch_size, learning_rate: of plain SGD.
         starts: "same": the same start weights for all; "own": each draws its own as its framework does by default.
     Returns:
-        DataFrame of COLUMNS, one row per implementation, start, seed and epoch (0: before training): test_accuracy as a
-        fraction, test_loss and train_loss in nats (train_loss a running mean while the weights move), seconds of training
-        in that epoch. One that gave no result has a single row, whose outcome and note say why. `.attrs` as for
-        `compare.parity`, with `settings`.
+        DataFrame of COLUMNS, one row per implementation, start, seed and epoch (0: before training): test_accuracy as
+        a fraction, test_loss and train_loss in nats (train_loss a running mean while the weights move), seconds of
+        training in that epoch. One that gave no result has a single row, whose outcome and note say why. `.attrs` as
+        for `compare.parity`, with `settings`.
     Raises:
         ValueError: an unknown implementation, data source or start, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.

@@ -44,6 +44,10 @@ def _task(name):
         from compare.timing import measure
 
         return measure
+    if name in ("load_weights", "save_weights"):
+        from compare.conversion import transfer
+
+        return transfer
     return _probe
 
 

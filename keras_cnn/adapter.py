@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cnn import layout
-from keras_cnn.model import build, check_least, pooled_size
+from keras_cnn.model import build, check_positive, pooled_size
 
 STAGES = ("conv", "pool", "logits", "probabilities", "loss")
 
@@ -20,7 +20,7 @@ def configure(threads: int) -> None:
         ValueError: threads below 1.
         RuntimeError: from TensorFlow, once it is too late.
     """
-    check_least("threads", threads, 1)
+    check_positive("threads", threads)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 

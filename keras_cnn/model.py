@@ -14,7 +14,7 @@ def build(
     Args:
         input_shape: (H, W, C) of one image; H, W >= 4 ("valid") or 3 ("same").
         filters: F.
-        classes: K, 2 or more: Keras's sparse losses and metrics take a single column for the labels themselves.
+        classes: K.
         padding: "valid" or "same".
         dtype: "float32" or "float64". `fit` and `evaluate` cast arrays to `keras.config.floatx()` before the model sees
             them (a tf.data.Dataset they leave alone); `train_on_batch` and `predict_on_batch` do not.
@@ -26,8 +26,8 @@ def build(
         ValueError: a shape, number or padding outside these.
     """
     pooled_size(input_shape, padding)
-    check_least("filters", filters, 1)
-    check_least("classes", classes, 2)
+    check_positive("filters", filters)
+    check_positive("classes", classes)
     seeds = None if seed is None else keras.random.SeedGenerator(seed)
 
     def start():
@@ -81,11 +81,11 @@ def pooled_size(input_shape, padding):
     return (h - border) // 2, (w - border) // 2
 
 
-def check_least(name, number, least):
-    """Raise ValueError unless the number is whole and not below `least`."""
+def check_positive(name, number):
+    """Raise ValueError unless the number is whole and 1 or more."""
     try:
-        good = operator.index(number) >= least
+        good = operator.index(number) >= 1
     except TypeError:
         good = False
     if not good:
-        raise ValueError(f"{name}: found {number!r}, wanted a whole number, {least} or more")
+        raise ValueError(f"{name}: found {number!r}, wanted a whole number, 1 or more")

@@ -1,5 +1,7 @@
 """2x2 maximum pooling: forward beside backward."""
 
+from typing import Any
+
 import numpy as np
 
 
@@ -13,8 +15,8 @@ class MaxPool2:
     """
 
     def __init__(self):
-        self._shape = None
-        self._winner = None
+        self._shape: Any = None
+        self._winner: Any = None
 
     def forward(self, x):
         """Pool.

@@ -67,7 +67,7 @@ class CNN:
     # parameters
 
     def get_parameters(self):
-        """Copies, by name: conv_weight (3, 3, C, F), dense_weight (P*Q*F, K) with rows in (P, Q, F) order, dense_bias (K,)."""
+        """Copies: conv_weight (3, 3, C, F), dense_weight (P*Q*F, K) with rows in (P, Q, F) order, dense_bias (K,)."""
         return {
             "conv_weight": self.conv.weight.copy(),
             "dense_weight": self.softmax.weight.copy(),
@@ -205,7 +205,7 @@ class CNN:
         labels = check_labels(labels, len(images), self.classes)
         epochs, batch_size = check_positive("epochs", epochs), check_positive("batch_size", batch_size)
         rate = check_rate(learning_rate)
-        history = {"loss": [], "accuracy": [], "seconds": []}
+        history: dict[str, list[float]] = {"loss": [], "accuracy": [], "seconds": []}
         for epoch in range(epochs):
             start = time.perf_counter()
             order = np.random.default_rng([seed, epoch]).permutation(len(images))

@@ -20,6 +20,7 @@ CASES = {
     "same": {"input_shape": (5, 8, 2), "filters": 3, "classes": 6, "padding": "same"},
     "same, odd": {"input_shape": (7, 9, 3), "filters": 2, "classes": 3, "padding": "same"},
     "smallest": {"input_shape": (4, 4, 1), "filters": 1, "classes": 2},
+    "one class": {"input_shape": (3, 3, 1), "filters": 1, "classes": 1, "padding": "same"},
 }
 SMALL = CASES["odd, colours"]
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -164,7 +165,7 @@ def fit(dtype):
     try:
         images = np.random.default_rng(0).standard_normal((64, 6, 6, 1)) + np.array([-1, 1] * 32)[:, None, None, None]
         model = build((6, 6, 1), 2, 2, dtype=dtype, seed=0)
-        losses = model.fit(images, [0, 1] * 32, epochs=5, batch_size=8, verbose=0).history["loss"]
+        losses = model.fit(images, np.array([0, 1] * 32), epochs=5, batch_size=8, verbose=0).history["loss"]
         return losses, model.evaluate(images, np.array([0, 1] * 32), verbose=0, return_dict=True)
     finally:
         keras.config.set_floatx("float32")
@@ -400,7 +401,7 @@ def test_wrong_input_is_named(child, call, message):
         {"input_shape": (3, 9, 1)},
         {"input_shape": 28},
         {"filters": 0},
-        {"classes": 1},
+        {"classes": 2.5},
         {"padding": 1},
         {"dtype": "int8"},
     ],

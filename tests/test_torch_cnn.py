@@ -18,6 +18,7 @@ CASES = {
     "same": {"input_shape": (5, 8, 2), "filters": 3, "classes": 6, "padding": "same"},
     "same, odd": {"input_shape": (7, 9, 3), "filters": 2, "classes": 3, "padding": "same"},
     "smallest": {"input_shape": (4, 4, 1), "filters": 1, "classes": 2},
+    "one class": {"input_shape": (3, 3, 1), "filters": 1, "classes": 1, "padding": "same"},
 }
 SMALL = CASES["odd, colours"]
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -7,7 +7,7 @@ most 2 exp(-LAMBDA^2 / 2) (Higham & Mary, "A new approach to probabilistic round
 Comput. 41(5), 2019, theorem 2.4). With LAMBDA = 8 that is 2.5e-14 an element: 1e-8 over half a million elements.
 
 How large the partial sums are depends on the order, which an implementation is free to choose:
-- short sums (conv, d_images, d_pool, d_dense_weight, d_dense_bias): no partial sum exceeds sum|terms|, whatever the order;
+- short sums (conv, d_images, d_pool, d_dense_weight, d_dense_bias): no partial sum exceeds sum|terms|, in any order;
 - long sums of mixed sign (logits over P*Q*F, d_conv_weight over N*P*Q), where that is far too generous: partial sums
   are runs of neighbours in memory, so none exceeds the range of the running sum, taken over the memory orders in use
   (channels last and channels first).
@@ -106,7 +106,7 @@ class Stages:
         return Bounded(y, allowance + carried + self.rounding.unit * (np.abs(y) + np.abs(bias)) + self.rounding.tiny)
 
     def probabilities(self, logits):
-        """exp(z - m) / sum: the shift rounds by u|z - m|, exp by some ulps, then a sum of K positive terms, a quotient."""
+        """exp(z - m) / sum: the shift rounds by u|z - m|, exp by some ulps, then a sum of K terms, a quotient."""
         p = self.reference.probabilities(logits.value)
         return Bounded(p, self._probabilities_allowance(logits, p))
 

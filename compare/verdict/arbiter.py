@@ -12,7 +12,7 @@ def _conv_layer(w, padding):
 
 
 def _dense_layer(w, bias):
-    layer = numpy_cnn.Softmax(*w.shape, np.float64)
+    layer = numpy_cnn.Softmax(w.shape[0], w.shape[1], np.float64)
     layer.weight, layer.bias = w, bias
     return layer
 

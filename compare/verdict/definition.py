@@ -33,7 +33,8 @@ def conv_backward(x, w, dy, padding):
     """(dx, dw) of `conv`: every product of the forward sum hands its dy to both of its factors."""
     n, h, width, channels = x.shape
     b = _border(padding)
-    dx_terms, dw_terms = {}, {}
+    dx_terms: dict[tuple, list[float]] = {}
+    dw_terms: dict[tuple, list[float]] = {}
     for example, p, q, f in np.ndindex(dy.shape):
         d = dy[example, p, q, f]
         for i, j, c in itertools.product(range(3), range(3), range(channels)):

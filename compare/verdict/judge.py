@@ -6,6 +6,7 @@ pass, that is, how the error grew. Mode "alone": each stage on the reference's i
 that the error can only be its own.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -207,8 +208,8 @@ def _expected_run(case, stages, images, parameters, whole, observed):
         "step_loss": lambda: whole["loss"],
     }
     for name in PARAMETERS:
-        expected[f"kept_{name}"] = lambda name=name: Bounded.exact(parameters[name])
-        expected[f"step_{name}"] = lambda name=name: stepped(name)
+        expected[f"kept_{name}"] = functools.partial(Bounded.exact, parameters[name])
+        expected[f"step_{name}"] = functools.partial(stepped, name)
     return expected
 
 
@@ -233,6 +234,13 @@ def _expected_alone(case, stages, images, parameters):
     """What each stage alone should give: functions by quantity, evaluated where needed."""
     w, dense_w, bias = (parameters[name] for name in PARAMETERS)
     given = {name: Bounded.exact(value) for name, value in case.inputs.items()}
+
+    def backward_of_dense(name):
+        return stages.dense_backward(given["pool"], dense_w, given["up_logits"])[name]
+
+    def backward_of_conv(name):
+        return stages.conv_backward(images, w, given["up_conv"])[name]
+
     expected = {
         "conv": lambda: stages.conv(images, w),
         "pool": lambda: stages.pool(given["conv"]),
@@ -243,11 +251,9 @@ def _expected_alone(case, stages, images, parameters):
         "d_conv": lambda: stages.pool_backward(given["conv"], given["up_pool"]),
     }
     for name in ("pool", "dense_weight", "dense_bias"):
-        expected[f"d_{name}"] = lambda name=name: stages.dense_backward(given["pool"], dense_w, given["up_logits"])[
-            name
-        ]
+        expected[f"d_{name}"] = functools.partial(backward_of_dense, name)
     for name in ("images", "conv_weight"):
-        expected[f"d_{name}"] = lambda name=name: stages.conv_backward(images, w, given["up_conv"])[name]
+        expected[f"d_{name}"] = functools.partial(backward_of_conv, name)
     return expected
 
 
@@ -262,7 +268,7 @@ def judge_path(implementation, path, dtype, observed, raised):
     states = {name: observed.get(f"path|{name}") for name in PARAMETERS}
     losses = observed.get("path|loss")
     if losses is None or any(state is None for state in states.values()):
-        worst = {quantity: None for quantity in ("loss", *PARAMETERS)}
+        worst = dict.fromkeys(("loss", *PARAMETERS))
         distance = {}
     else:
         worst, distance = _walk(path, dtype, states, losses)
@@ -277,7 +283,7 @@ def judge_path(implementation, path, dtype, observed, raised):
 def _walk(path, dtype, states, losses):
     stages = Stages(arbiter, path.padding, Rounding.of(dtype))
     own = {name: path.parameters[name] for name in PARAMETERS}
-    worst = {quantity: None for quantity in ("loss", *PARAMETERS)}
+    worst = dict.fromkeys(("loss", *PARAMETERS))
     for step in range(len(losses)):
         images, labels = path.images[step].astype(dtype).astype(np.float64), path.labels[step]
         here = {name: state[step].astype(np.float64) for name, state in states.items()}

@@ -17,7 +17,8 @@ STAGE_INPUT = {"conv": "images", "pool": "conv", "logits": "pool", "probabilitie
 
 def pack(probes, dtypes, path=None):
     """Everything a cell is given, as (arrays, meta): probes rounded to each dtype, and the training path."""
-    arrays, cases = {}, []
+    arrays: dict = {}
+    cases: list = []
     for dtype in dtypes:
         for probe in probes:
             case = probe.rounded(dtype)
@@ -40,7 +41,8 @@ def observe(spec, implementation):
         implementation: a class that fulfils `compare.contract.Implementation`.
     """
     given, meta = read_arrays(spec["inputs"])
-    found, raised = {}, {}
+    found: dict = {}
+    raised: dict = {}
     for case in meta["cases"]:
         key = f"{case['name']}|{case['dtype']}"
         batch = {name.removeprefix(key + "|"): value for name, value in given.items() if name.startswith(key + "|")}
@@ -67,7 +69,7 @@ def _noted(raised, key):
 
 def _one_pass(model, batch, raised, key):
     images, labels = batch["images"], batch["labels"]
-    found = {}
+    found: dict = {}
     with _noted(raised, f"{key}|run"):
         # another batch first, of another size: state that leaks from call to call shows in what follows
         other = images[::-1][: max(1, len(images) - 1)] * images.dtype.type(0.5)

@@ -22,9 +22,9 @@ PATH_BATCH = 8
 class Probe:
     """One batch: images (N, H, W, C) and labels (N,), parameters, and what each stage alone is given.
 
-    `inputs` holds the reference's conv (N, H', W', F), pool (N, P, Q, F) and logits (N, K), and random upstream gradients
-    `up_conv`, `up_pool`, `up_logits`, `up_loss` (a scalar): random, since ones cancel in the softmax. `by_definition`
-    marks the small ones that are judged by plain loops instead of the arbiter.
+    `inputs` holds the reference's conv (N, H', W', F), pool (N, P, Q, F) and logits (N, K), and random upstream
+    gradients `up_conv`, `up_pool`, `up_logits`, `up_loss` (a scalar): random, since ones cancel in the softmax.
+    `by_definition` marks the small ones that are judged by plain loops instead of the arbiter.
     """
 
     name: str

@@ -116,9 +116,9 @@ def passed(frame):
 
 
 def first_difference(frame):
-    """For each implementation that does not agree throughout: the row at the earliest stage, worst use of allowance first.
+    """For each implementation that does not agree throughout: its worst row at the earliest stage.
 
-    A stage that differs alone, on exact inputs, goes before the same stage in a whole pass: its error can only be its own.
+    A stage that differs alone, on exact inputs, goes before the same stage in a whole pass: that error is its own.
     """
     failed = frame[~frame["passed"].astype(bool)]
     if failed.empty:

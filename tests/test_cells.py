@@ -1,0 +1,164 @@
+"""A cell that hangs, crashes, raises or is orphaned is a line of the answer, and leaves no process behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from compare import cells, contract
+
+
+@pytest.fixture
+def code(tmp_path, monkeypatch):
+    """Make implementations called `name` out of source text, for cells to import."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def make(name, text):
+        (tmp_path / f"{name}_code.py").write_text(text)
+        return name
+
+    return make
+
+
+def run_cell(name, tmp_path, limit=60.0, task="import"):
+    """Run one cell of a made implementation: a worker that knows it by its source file."""
+    starter = tmp_path / "compare_worker.py"
+    starter.write_text(
+        "import sys\n"
+        "from compare import contract, worker\n"
+        f"contract.ENTRIES[{name!r}] = contract.Entry({name!r}, '{name}_code:CNN', 'numpy', 'no way')\n"
+        "worker.main(sys.argv[1])\n"
+    )
+    spec = {"task": task, "implementation": name, "threads": 1, "limit": limit}
+    return cells.run([spec], module=starter.stem)[0]
+
+
+def test_a_good_cell_gives_its_result(code, tmp_path):
+    result = run_cell(code("good", "class CNN: pass"), tmp_path)
+    assert (result.status, result.meta["version"]) == ("ok", np.__version__)
+
+
+def test_what_it_prints_is_only_a_log(code, tmp_path):
+    result = run_cell(code("loud", 'print(\'{"status": "ok"}\')\nraise SystemExit(0)'), tmp_path)
+    assert result.status == "crashed"
+    assert "exit code 0 and left no result" in result.error
+    assert '"status": "ok"' in result.log
+
+
+def test_an_import_that_fails_is_missing_with_its_reason(code, tmp_path):
+    result = run_cell(code("absent", "import no_such_framework"), tmp_path)
+    assert (result.status, result.error) == ("missing", "ModuleNotFoundError: No module named 'no_such_framework'")
+
+
+def test_a_segfault_is_a_crash_and_named(code, tmp_path):
+    result = run_cell(code("segfault", "import ctypes\nctypes.string_at(0)"), tmp_path)
+    assert (result.status, result.error) == ("crashed", "the process ended with signal SIGSEGV and left no result")
+
+
+def test_a_cell_over_its_time_is_killed_with_its_grandchildren(code, tmp_path):
+    text = f"""
+import subprocess, sys, time, pathlib
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(child.pid))
+time.sleep(600)
+"""
+    begin = time.monotonic()
+    result = run_cell(code("endless", text), tmp_path, limit=3)
+    assert time.monotonic() - begin < 5
+    assert (result.status, result.error) == ("hung", "no result within 3 s")
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def gone(pid, seconds=5):
+    """Whether a process ends, or is a zombie that nobody waited for."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize(("number", "code_wanted"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_an_interrupted_command_leaves_no_process(number, code_wanted):
+    """Ctrl-C, a polite kill, and one that cannot be caught: the worker watches a pipe that only its parent holds."""
+    command = [sys.executable, "-m", "compare", "accuracy", "--implementations", "numpy-layers", "--data", "sample"]
+    process = subprocess.Popen(
+        [*command, "--epochs", "1000"], stderr=subprocess.PIPE, text=True, cwd=cells.ROOT, start_new_session=True
+    )
+    parent = psutil.Process(process.pid)
+    end = time.monotonic() + 60
+    while not (workers := [c for c in parent.children(recursive=True) if "compare.worker" in " ".join(c.cmdline())]):
+        assert time.monotonic() < end, "no worker started"
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code_wanted
+    assert "Traceback" not in errors
+    assert all(gone(worker.pid) for worker in workers)
+
+
+def test_results_come_in_the_order_of_the_specs():
+    specs = [{"task": "import", "implementation": "numpy-layers", "threads": n, "limit": 60} for n in (1, 2, 3)]
+    seen = []
+    results = cells.run(specs, jobs=2, done=lambda result: seen.append(result.spec["threads"]))
+    assert [result.spec["threads"] for result in results] == [1, 2, 3]
+    assert sorted(seen) == [1, 2, 3]
+
+
+def test_result_files_hold_arrays_and_meta_and_are_written_whole(tmp_path):
+    path = tmp_path / "r.npz"
+    cells.write_result(path, {"a": [1, None, "x"]}, {"b|c": np.arange(3, dtype=np.float32)})
+    arrays, meta = cells.read_arrays(path)
+    assert meta == {"a": [1, None, "x"]}
+    assert arrays["b|c"].dtype == np.float32
+    with pytest.raises(TypeError):
+        cells.write_result(tmp_path / "bad.npz", {"a": object()})
+    assert [file.name for file in tmp_path.iterdir()] == ["r.npz"]
+
+
+def test_a_worker_has_the_threads_it_was_given_and_no_home_of_keras(monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    environment = cells._environment(2, tmp_path)
+    assert {environment[name] for name in cells.THREAD_VARIABLES} == {"2"}
+    assert environment["KERAS_HOME"] == str(tmp_path)
+
+
+def test_the_package_loads_no_framework_and_no_pandas():
+    code = "import compare, sys, json; print(json.dumps([m for m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cells.ROOT, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & {"torch", "tensorflow", "keras", "jax", "pandas", "matplotlib", "numpy_cnn"}
+
+
+def test_no_implementation_imports_another_or_compare():
+    rooms = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
+    for room in rooms[:3]:
+        for file in (cells.ROOT / room).rglob("*.py"):
+            words = [line.split()[1].partition(".")[0] for line in file.read_text().splitlines() if is_import(line)]
+            assert not set(words) & (set(rooms) - {room}), file
+
+
+def is_import(line):
+    return line.strip().startswith(("import ", "from "))
+
+
+def test_names_prefixes_and_near_misses():
+    assert contract.select(None) == list(contract.ENTRIES)
+    assert contract.select("keras") == [name for name in contract.ENTRIES if name.startswith("keras-")]
+    assert contract.select(["torch", "numpy-layers"]) == ["numpy-layers", "torch"]
+    with pytest.raises(
+        ValueError, match="found 'pytroch', wanted one of .* did you mean 'torch'"
+    ):
+        contract.select("pytroch")
+    with pytest.raises(ValueError, match="found ''"):
+        contract.select("")
+    with pytest.raises(ValueError, match="found 'num'"):
+        contract.select("num")

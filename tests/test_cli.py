@@ -1,0 +1,175 @@
+"""The command line: what it prints, writes and answers; bad input is one clear line and exit code 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutants import ROOT
+
+from compare import output
+
+
+def run(*arguments, cwd=ROOT, **environment):
+    import os
+
+    command = [sys.executable, "-m", "compare", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=600, env={**os.environ, **environment}
+    )
+
+
+def test_help_names_every_command_and_the_exit_codes():
+    done = run("--help")
+    assert done.returncode == 0
+    for word in (
+        "list",
+        "parity",
+        "accuracy",
+        "speed",
+        "report",
+        "convert",
+        "data",
+        "Exit codes",
+        "4 the code under test",
+    ):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", ["list", "parity", "accuracy", "speed", "report", "convert", "data"])
+def test_each_command_has_help(command):
+    assert run(command, "--help").returncode == 0
+
+
+BAD = {
+    ("partiy",): "did you mean 'parity'",
+    ("data", "fecth"): "did you mean 'fetch'",
+    (): "Usage",
+    ("parity", "--implementations", "pytorch"): "unknown implementation: found 'pytorch'",
+    ("parity", "--implementations", "keras-tensorflw"): "did you mean 'keras-tensorflow'",
+    ("parity", "--data", "mnits"): "did you mean 'mnist'",
+    ("parity", "--data", "no/such/folder"): "no/such/folder",
+    ("parity", "--seed", "-1"): "-1 is not in the range",
+    ("parity", "--json", "no/such/folder/a.json"): "no/such/folder",
+    ("parity", "--json", "README.md/a.json"): "README.md",
+    ("parity", "--dtype", "float16"): "'float16' is not one of",
+    ("accuracy", "--epochs", "0"): "0 is not in the range",
+    ("accuracy", "--learning-rate", "nan"): "learning_rate: found nan",
+    ("accuracy", "--learning-rate", "-0.1"): "learning_rate: found -0.1",
+    ("accuracy", "--start", "warm"): "'warm' is not one of",
+    ("speed", "--batch-size", "0"): "0 is not in the range",
+    ("speed", "--threads", "many"): "'many' is not a valid integer",
+    ("report", "--output", "README.md/report"): "README.md",
+    ("convert", "a.npz", "b.npz"): "a.npz",
+    ("convert", "a.pkl", "b.npz"): ".pkl",
+    ("convert", "a.npz", "b.npz", "--input-shape", "28"): "found '28', wanted three whole numbers",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=" ".join)
+def test_bad_usage_is_one_clear_error_with_exit_code_2(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert BAD[arguments] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def idx(folder, name, array, axes):
+    header = bytes([0, 0, 8, axes]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    (folder / name).write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A folder of IDX files: 40 and 20 images of 6x5 pixels."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 40), ("t10k", 20)):
+        idx(folder, f"{part}-images-idx3-ubyte", rng.integers(0, 256, (count, 6, 5)), 3)
+        idx(folder, f"{part}-labels-idx1-ubyte", np.arange(count) % 10, 1)
+    return folder
+
+
+def test_a_damaged_data_file_is_named(tiny):
+    path = tiny / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    done = run("parity", "--data", tiny)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_framework_that_cannot_be_imported(tiny, tmp_path):
+    """Asked for by name it cannot be decided (3); else it is left out with the reason and the line that installs it."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "torch.py").write_text("raise ImportError('libtorch.so: no such file')\n")
+    named = run("parity", "--data", tiny, "--no-path", "--implementations", "torch", PYTHONPATH=str(broken))
+    assert named.returncode == 3
+    assert "torch: ImportError: libtorch.so: no such file; install: pip install" in named.stderr
+    listed = run("list", "--implementations", "torch,numpy", PYTHONPATH=str(broken))
+    assert listed.returncode == 0
+    assert "libtorch.so" in listed.stdout and "pip install" in listed.stdout
+
+
+def test_parity_accuracy_and_speed_give_the_same_rows_as_json_and_from_python(tiny, tmp_path):
+    """All three on a folder of images that are not square, with NumPy and PyTorch."""
+    import compare
+
+    common = ("--implementations", "numpy-layers,torch", "--data", tiny)
+    for command, more in {
+        "parity": ("--no-path", "--dtype", "float64"),
+        "accuracy": ("--epochs", "1", "--batch-size", "16"),
+        "speed": ("--batch-size", "4", "--rounds", "1"),
+    }.items():
+        path = tmp_path / f"{command}.json"
+        done = run(command, *common, *more, "--json", path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == "", "no progress where it is piped"
+        assert "40 train / 20 test" in done.stdout
+        document = json.loads(path.read_text())
+        assert document["schema_version"] == 1
+        assert document["command"] == command
+        assert document["environment"]["versions"]["torch"].startswith("2.")
+        assert "40 train / 20 test" in document["data"]
+        assert {row["implementation"] for row in document["rows"]} - {"arbiter"} == {"numpy-layers", "torch"}
+        if command == "parity":
+            frame = compare.parity("numpy-layers,torch", tiny, dtypes=["float64"], path=False)
+            assert output.records(frame) == document["rows"]
+            needed = {"implementation", "quantity", "dtype", "probe", "max_abs_error", "allowance_used", "passed"}
+        elif command == "accuracy":
+            frame = compare.accuracy("numpy-layers,torch", tiny, epochs=1, batch_size=16)
+            drop = ("seconds",)
+            assert [without(row, drop) for row in output.records(frame)] == [without(r, drop) for r in document["rows"]]
+            needed = {"implementation", "start", "seed", "epoch", "test_accuracy", "test_loss", "seconds"}
+        else:
+            frame = compare.speed("numpy-layers,torch", tiny, batch_sizes=[4], rounds=1)
+            keys = ["implementation", "task", "batch_size", "threads"]
+            assert frame[keys].to_dict("records") == [{key: row[key] for key in keys} for row in document["rows"]]
+            needed = {*keys, "seconds_per_image", "seconds_per_image_low", "seconds_per_image_high"}
+        assert needed <= set(document["rows"][0])
+
+
+def without(row, keys):
+    return {key: value for key, value in row.items() if key not in keys}
+
+
+def test_list_says_what_there_is():
+    done = run("list")
+    assert done.returncode == 0
+    for name in ("numpy-layers", "torch", "keras-tensorflow"):
+        assert name in done.stdout
+
+
+def test_convert_says_what_it_wrote(tmp_path):
+    from numpy_cnn import CNN
+
+    CNN((6, 5, 1), 2, 3).save(tmp_path / "a.npz")
+    done = run("convert", tmp_path / "a.npz", tmp_path / "b.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert "input_shape (6, 5, 1), filters 2, classes 3, padding valid, dtype float32" in done.stdout
+    assert Path(tmp_path / "b.safetensors").exists()
