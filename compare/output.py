@@ -132,6 +132,8 @@ def remarks(frame):
 def accuracy_table(frame):
     """The last epoch of each training, for people."""
     trained = frame[frame["outcome"] == "trained"]
+    if trained.empty:
+        return trained
     keys = ["start", "seed", "implementation"]
     seconds = trained.groupby(keys, sort=False)["seconds"].sum()
     last = trained.groupby(keys, sort=False).last()
@@ -148,6 +150,8 @@ def accuracy_table(frame):
 def speed_table(frame):
     """Microseconds an image with quartiles, and images a second, for people."""
     timed = frame[frame["outcome"] == "timed"]
+    if timed.empty:
+        return timed
     micro = {
         name: timed[name] * 1e6 for name in ("seconds_per_image", "seconds_per_image_low", "seconds_per_image_high")
     }

@@ -154,9 +154,7 @@ def test_names_prefixes_and_near_misses():
     assert contract.select(None) == list(contract.ENTRIES)
     assert contract.select("keras") == [name for name in contract.ENTRIES if name.startswith("keras-")]
     assert contract.select(["torch", "numpy-layers"]) == ["numpy-layers", "torch"]
-    with pytest.raises(
-        ValueError, match="found 'pytroch', wanted one of .* did you mean 'torch'"
-    ):
+    with pytest.raises(ValueError, match="found 'pytroch', wanted one of .* did you mean 'torch'"):
         contract.select("pytroch")
     with pytest.raises(ValueError, match="found ''"):
         contract.select("")
