@@ -76,40 +76,56 @@ class Implementation(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an implementation is found: `target` is "module:class", `package` its framework on PyPI."""
+    """Where an implementation is found: `target` is "module:class", `package` its framework on PyPI.
+
+    `commands` are those that take it when no implementation is named; by name it goes with any.
+    """
 
     name: str
     target: str
     package: str
     install: str
+    commands: tuple[str, ...] = ("parity", "accuracy", "speed", "report")
+
+
+def _pip(extra: str) -> str:
+    return f"pip install '.[{extra}]' -c constraints.txt"
 
 
 ENTRIES = {
     entry.name: entry
     for entry in (
         Entry("numpy-layers", "numpy_cnn:CNN", "numpy", "pip install ."),
-        Entry("torch", "torch_cnn.adapter:Adapter", "torch", "pip install '.[torch]' -c constraints.txt"),
-        Entry(
-            "keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", "pip install '.[keras]' -c constraints.txt"
-        ),
+        Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch")),
+        Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", _pip("keras")),
+        Entry("torch-compiled", "compare.contenders.with_torch_compile:Adapter", "torch", _pip("torch"), ("speed",)),
+        Entry("tensorflow", "compare.contenders.with_tensorflow:Adapter", "tensorflow", _pip("keras"), ("speed",)),
+        Entry("jax", "compare.contenders.with_jax:Adapter", "jax", _pip("jax"), ("speed",)),
+        Entry("onnxruntime", "compare.contenders.with_onnxruntime:Adapter", "onnxruntime", _pip("onnx"), ("speed",)),
     )
 }
 
 
-def select(names=None):
+def select(names=None, command=None):
     """Names of implementations, in the order of ENTRIES.
 
     Args:
-        names: a list or a comma-separated string of names, or of prefixes that end where a "-" begins; None for all.
+        names: a list or a comma-separated string of names, of prefixes that end where a "-" begins, or "all"; None for
+            those that `command` takes by itself.
+        command: "parity", "accuracy", "speed" or "report"; None for any.
     Raises:
         ValueError: a name that nothing begins with; the message gives the nearest known one.
     """
     if names is None:
-        return list(ENTRIES)
-    wanted = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+        return [name for name, entry in ENTRIES.items() if command is None or command in entry.commands]
     chosen = set()
-    for name in wanted:
-        found = {known for known in ENTRIES if name and (known == name or known.startswith(name + "-"))}
+    for name in [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]:
+        if name == "all":
+            found = set(ENTRIES)
+        elif name in ENTRIES:
+            found = {name}
+        else:
+            found = {known for known in ENTRIES if name and known.startswith(name + "-")}
         if not found:
             raise ValueError(unknown("implementation", name, ENTRIES))
         chosen |= found

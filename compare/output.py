@@ -82,15 +82,17 @@ def verdict(frame):
     differing = first_difference(frame).set_index("implementation")
     lines = []
     for name, rows in frame.groupby("implementation", sort=False):
-        good = int(rows["passed"].sum())
+        offered = rows[rows["outcome"] != "not offered"]
+        good = int((offered["outcome"] == "agrees").sum())
+        less = f", {len(rows) - len(offered)} not offered" if len(offered) < len(rows) else ""
         if name not in differing.index:
             if name != "arbiter":
-                worst = rows.loc[rows["allowance_used"].idxmax()]
+                worst = offered.loc[offered["allowance_used"].idxmax()]
                 where = f"{worst['quantity']}, {worst['dtype']}, probe {worst['probe']}"
                 most = f"at most {percent(worst['allowance_used'])} of a rounding allowance ({where})"
-                lines.append(f"{name}: agrees in {good} of {len(rows)} quantities, {most}")
+                lines.append(f"{name}: agrees in {good} of {len(offered)} quantities{less}, {most}")
             continue
-        lines.append(f"{name}: {_difference(differing.loc[name])} ({good} of {len(rows)} quantities agree)")
+        lines.append(f"{name}: {_difference(differing.loc[name])} ({good} of {len(offered)} quantities agree{less})")
     if not frame.attrs["arbiter_proven"]:
         lines.append(
             "numpy_cnn differs from the definition of the network, so it judged nobody: only the small probes were run"
@@ -176,4 +178,4 @@ def exit_code(*frames):
     outcomes = {outcome for frame in frames for outcome in frame["outcome"]}
     if outcomes & {"differs"} or any(frame.attrs.get("not_timed") for frame in frames):
         return 1
-    return 0 if outcomes <= {"agrees", "trained", "timed"} else 4
+    return 0 if outcomes <= {"agrees", "not offered", "trained", "timed"} else 4

@@ -53,7 +53,7 @@ def speed(
         batch_sizes: images a call.
         rounds: processes for each implementation.
         samples: timings of each kind in a process; each repeats the call for at least `sample_seconds`.
-        proven: names that passed parity already; None runs it here first (float32, without the training path).
+        proven: names that passed parity already; None runs it here first (float32, few probes, no training path).
     Returns:
         DataFrame of COLUMNS, a row per implementation, task and batch size: the median over all samples of all
         rounds, in seconds an image, and their quartiles (low, high). One that gave no result has rows whose outcome
@@ -63,7 +63,7 @@ def speed(
         ValueError: an unknown implementation or data source, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
-    names = contract.select(implementations)
+    names = contract.select(implementations, "speed")
     for name, value in (
         ("threads", threads),
         ("rounds", rounds),
@@ -77,7 +77,17 @@ def speed(
     if proven is None:
         from compare.verdict.run import parity, passed
 
-        judged = parity(implementations, data_source, seed, threads, ["float32"], path=False, progress=progress)
+        judged = parity(
+            names,
+            data_source,
+            seed,
+            threads,
+            ["float32"],
+            path=False,
+            few=True,
+            strict=implementations is not None,
+            progress=progress,
+        )
         proven, unavailable = passed(judged), judged.attrs["unavailable"]
     not_timed = [name for name in names if name not in proven and name not in unavailable]
     names = [name for name in names if name in proven]
@@ -152,7 +162,12 @@ def measure(spec, implementation):
 
 
 def _samples(functions, samples, seconds):
-    """Seconds a call, (samples,): each the mean over whole rounds of the functions that last `seconds` or more."""
+    """Seconds a call, (samples,): each the mean over whole rounds of the functions that last `seconds` or more.
+
+    A call that takes 20 times as long is not repeated: one sample, of one function.
+    """
+    if _time(functions[:1], 1) > 20 * seconds:
+        return np.array([_time(functions[:1], 1)])
     rounds, elapsed = 1, 0.0
     while elapsed < seconds:  # this is also the warm-up: compilation, caches, clock
         elapsed = _time(functions, rounds)

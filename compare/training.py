@@ -58,7 +58,7 @@ def accuracy(
         ValueError: an unknown implementation, data source or start, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
-    names = contract.select(implementations)
+    names = contract.select(implementations, "accuracy")
     for name, value in (("seeds", seeds), ("epochs", epochs), ("batch_size", batch_size), ("threads", threads)):
         if not (isinstance(value, int) and value >= 1):
             raise ValueError(f"{name}: found {value!r}, wanted a whole number of 1 or more")

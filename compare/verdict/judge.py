@@ -116,6 +116,10 @@ def judge_probe(implementation, case, dtype, observed, raised):
     return rows
 
 
+# An implementation may offer less than the contract; then less is checked, and the result says what was not.
+NOT_OFFERED = {"max_abs_error": np.nan, "allowance_used": np.nan, "passed": None, "outcome": "not offered", "note": ""}
+
+
 def failure(outcome, note):
     """The measured part of a row in which nothing could be measured."""
     return {"max_abs_error": np.nan, "allowance_used": np.inf, "passed": False, "outcome": outcome, "note": note}
@@ -124,7 +128,7 @@ def failure(outcome, note):
 def _measured(dtype, value, make, raised):
     """The measured part of a row, or a failure that says why there is none."""
     if value is None:
-        return failure("raised", raised) if raised else failure("not offered", "")
+        return failure("raised", raised) if raised else NOT_OFFERED
     try:
         expected = make()
     except _NotReached as reason:
@@ -273,8 +277,13 @@ def judge_path(implementation, path, dtype, observed, raised):
     else:
         worst, distance = _walk(path, dtype, states, losses)
     for quantity, row in worst.items():
-        row = row or (failure("raised", raised) if raised else failure("not offered", ""))
-        row |= {"implementation": implementation, "quantity": f"path_{quantity}", "dtype": dtype, "probe": path.name}
+        row = row or (failure("raised", raised) if raised else NOT_OFFERED)
+        row = row | {
+            "implementation": implementation,
+            "quantity": f"path_{quantity}",
+            "dtype": dtype,
+            "probe": path.name,
+        }
         row |= {"mode": "run", "stage": "training path", "distance": distance.get(quantity, np.nan)}
         rows.append(row)
     return rows

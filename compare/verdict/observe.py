@@ -38,13 +38,17 @@ def observe(spec, implementation):
 
     Args:
         spec: with `inputs`, the file that `pack` filled.
-        implementation: a class that fulfils `compare.contract.Implementation`.
+        implementation: a class that fulfils `compare.contract.Implementation`, or at least constructor, parameters,
+            `activations` (some of them) and `predict`. What it lacks, or a dtype that its `dtypes` does not name, is
+            left out of the result.
     """
     given, meta = read_arrays(spec["inputs"])
     found: dict = {}
     raised: dict = {}
     for case in meta["cases"]:
         key = f"{case['name']}|{case['dtype']}"
+        if case["dtype"] not in getattr(implementation, "dtypes", meta["dtypes"]):
+            continue  # not offered
         batch = {name.removeprefix(key + "|"): value for name, value in given.items() if name.startswith(key + "|")}
         with _noted(raised, f"{key}|run"):
             model = implementation(**case["geometry"], dtype=case["dtype"], seed=0)
@@ -52,7 +56,7 @@ def observe(spec, implementation):
             for name, value in _one_pass(model, batch, raised, key).items():
                 found[f"{key}|{name}"] = np.asarray(value)
     if meta["path"]:
-        for dtype in meta["dtypes"]:
+        for dtype in meta["dtypes"] if hasattr(implementation, "step") else ():
             with _noted(raised, f"path|{dtype}|path"):
                 found |= _path(implementation, given, dtype)
     return found, {"raised": raised}
@@ -73,15 +77,18 @@ def _one_pass(model, batch, raised, key):
     with _noted(raised, f"{key}|run"):
         # another batch first, of another size: state that leaks from call to call shows in what follows
         other = images[::-1][: max(1, len(images) - 1)] * images.dtype.type(0.5)
-        model.gradients(other, labels[::-1][: len(other)])
+        model.predict(other)
+        if hasattr(model, "gradients"):
+            model.gradients(other, labels[::-1][: len(other)])
         found |= {f"run|{name}": value for name, value in model.activations(images, labels).items()}
-        found |= {f"run|d_{name}": value for name, value in model.gradients(images, labels).items()}
+        if hasattr(model, "gradients"):
+            found |= {f"run|d_{name}": value for name, value in model.gradients(images, labels).items()}
         found["run|predict"] = model.predict(images)
-    for stage in ACTIVATIONS:
+    for stage in ACTIVATIONS if hasattr(model, "forward_stage") else ():
         with _noted(raised, f"{key}|alone"):
             x = batch[STAGE_INPUT[stage]]
             found[f"alone|{stage}"] = model.forward_stage(stage, x, labels if stage == "loss" else None)
-    for stage in BACKWARD:
+    for stage in BACKWARD if hasattr(model, "backward_stage") else ():
         with _noted(raised, f"{key}|alone"):
             x, upstream = batch[STAGE_INPUT[stage]], batch[f"up_{stage}"]
             result = model.backward_stage(stage, x, upstream, labels if stage == "loss" else None)
@@ -89,9 +96,10 @@ def _one_pass(model, batch, raised, key):
     with _noted(raised, f"{key}|run"):
         held = model.get_parameters()
         found |= {f"run|kept_{name}": held[name] for name in PARAMETERS}
-        found["run|step_loss"] = model.step(images, labels, LEARNING_RATE)
-        held = model.get_parameters()
-        found |= {f"run|step_{name}": held[name] for name in PARAMETERS}
+        if hasattr(model, "step"):
+            found["run|step_loss"] = model.step(images, labels, LEARNING_RATE)
+            held = model.get_parameters()
+            found |= {f"run|step_{name}": held[name] for name in PARAMETERS}
     return found
 
 

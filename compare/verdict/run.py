@@ -16,7 +16,16 @@ LIMIT = 600  # seconds for one implementation on all probes
 
 
 def parity(
-    implementations=None, data_source=None, seed=0, threads=1, dtypes=probes.DTYPES, path=True, jobs=2, progress=None
+    implementations=None,
+    data_source=None,
+    seed=0,
+    threads=1,
+    dtypes=probes.DTYPES,
+    path=True,
+    few=False,
+    strict=None,
+    jobs=2,
+    progress=None,
 ):
     """Copy one set of weights into every implementation and judge all that comes out.
 
@@ -27,6 +36,8 @@ def parity(
         threads: of every implementation; 1 keeps the last bits the same from run to run.
         dtypes: "float32", "float64" or both.
         path: follow 100 training steps as well.
+        few: take the probes of `probes.FEW` alone, for a quick answer.
+        strict: whether a framework that is missing is an error; None: where `implementations` are named.
         jobs: implementations at work side by side.
         progress: a bar on stderr; None shows it where stderr is a terminal.
     Returns:
@@ -37,14 +48,17 @@ def parity(
         ValueError: an unknown implementation or data source.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
-    names = contract.select(implementations)
+    names = contract.select(implementations, "parity")
     dataset = data.load(data_source)
     cases = probes.make_probes(dataset, seed)
-    training = probes.make_path(dataset, seed) if path else None
-    rows = prove_arbiter(cases)
+    small = [case for case in cases if case.by_definition]
+    rows = prove_arbiter(small)
     proven = all(row["passed"] for row in rows)
+    training = probes.make_path(dataset, seed) if path and proven else None
     if not proven:
-        cases, training = [case for case in cases if case.by_definition], None
+        cases = small
+    elif few:
+        cases = [case for case in cases if case.name in probes.FEW]
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "probes.npz"
         arrays, meta = pack(cases, dtypes, training)
@@ -52,7 +66,7 @@ def parity(
         spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT}
         with progress_bar(len(names), "parity", progress) as bar:
             results = cells.run([{**spec, "implementation": name} for name in names], jobs, lambda _: bar.update())
-    unavailable = contract.note_missing(results, by_name=implementations is not None)
+    unavailable = contract.note_missing(results, by_name=implementations is not None if strict is None else strict)
     for result in results:
         if result.status != "missing":
             rows += _judge(result, cases, training, dtypes)
@@ -67,8 +81,7 @@ def parity(
 
 
 def prove_arbiter(cases):
-    """Rows of `numpy_cnn` in float64 on the probes that plain loops judge. Only if all pass may it judge others."""
-    cases = [case for case in cases if case.by_definition]
+    """Rows of `numpy_cnn` in float64 on probes that plain loops judge. Only if all pass may it judge others."""
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "probes.npz"
         arrays, meta = pack(cases, ["float64"])
@@ -110,8 +123,9 @@ def _under(found, key):
 
 
 def passed(frame):
-    """Names of the implementations all of whose rows agree."""
-    by_name = frame[frame["implementation"] != "arbiter"].groupby("implementation", sort=False)["passed"].all()
+    """Names of the implementations that agree in everything they offer."""
+    checked = frame[(frame["implementation"] != "arbiter") & (frame["outcome"] != "not offered")]
+    by_name = (checked["outcome"] == "agrees").groupby(checked["implementation"], sort=False).all()
     return [name for name, good in by_name.items() if good]
 
 
@@ -120,7 +134,7 @@ def first_difference(frame):
 
     A stage that differs alone, on exact inputs, goes before the same stage in a whole pass: that error is its own.
     """
-    failed = frame[~frame["passed"].astype(bool)]
+    failed = frame[~frame["outcome"].isin(["agrees", "not offered"])]
     if failed.empty:
         return failed
     order = pd.DataFrame(
