@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-
 from mutants import MUTANTS, ROOT, load_mutant, write_mutant
 
 import numpy_cnn

@@ -32,7 +32,7 @@ def test_what_was_saved_is_loaded_to_the_bit(tmp_path, dtype):
     assert (again.input_shape, again.padding, again.dtype) == ((7, 6, 2), "same", dtype)
     for name, value in model.get_parameters().items():
         assert again.get_parameters()[name].tobytes() == value.tobytes()
-    assert os.listdir(tmp_path) == ["a.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
 def test_a_file_with_parameters_alone_needs_the_geometry(tmp_path):
@@ -151,7 +151,7 @@ def test_nothing_is_left_when_a_file_cannot_be_written(tmp_path):
         save_weights(tmp_path / "a.npz", {**model.get_parameters(), "dense_bias": np.full(4, np.inf)})
     with pytest.raises(FileNotFoundError):
         load_weights(tmp_path / "none.npz")
-    assert os.listdir(tmp_path) == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_an_existing_file_survives_a_failed_save(tmp_path):

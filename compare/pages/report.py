@@ -1,0 +1,118 @@
+"""`compare.report`: everything run once, then written as pages, tables and rows into one folder."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from compare import contract, data, output
+from compare.pages import content
+from compare.verdict.run import passed
+
+FILES = ("parity.csv", "accuracy.csv", "speed.csv", "results.json", "report.md", "index.html")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the pages are, what they say first, and the exit code of `output.exit_code`."""
+
+    folder: Path
+    verdict: list
+    exit_code: int
+
+
+def report(folder="report", implementations=None, data_source=None, seed=0, threads=1, size="normal", progress=None):
+    """Run parity, accuracy and speed, and write one folder of FILES; `index.html` needs nothing but itself.
+
+    Only what passes parity is timed. The files of an earlier report are replaced once all new ones are complete;
+    anything else in the folder stays.
+
+    Args:
+        folder: made where there is none.
+        implementations, data_source, seed, threads, progress: as for `compare.parity`.
+        size: "quick", "normal" or "full", see `content.SIZES`.
+    Raises:
+        ValueError: an unknown size, implementation or data source.
+        OSError: the folder cannot be written; raised before anything is run.
+        contract.UnavailableError: an implementation asked for by name cannot be imported.
+    """
+    from compare.timing import speed
+    from compare.training import accuracy
+    from compare.verdict.run import parity
+
+    if size not in content.SIZES:
+        raise ValueError(contract.unknown("size", size, content.SIZES))
+    asked = contract.select(implementations, "report")
+    folder = Path(folder)
+    check_folder(folder)
+    source = data.load(data_source).name
+    judged = parity(asked, source, seed, threads, strict=implementations is not None, progress=progress)
+    here = [name for name in asked if name not in judged.attrs["unavailable"]]
+    trained = accuracy(here, source, seed, threads=threads, progress=progress, **content.SIZES[size]["accuracy"])
+    timed = speed(
+        here, source, seed, threads=threads, proven=passed(judged), progress=progress, **content.SIZES[size]["speed"]
+    )
+    named = None if implementations is None else asked
+    settings = {"implementations": named, "data_source": source, "seed": seed, "threads": threads, "size": size}
+    files = render(judged, trained, timed, settings)
+    write_files(folder, files)
+    return Report(folder, content.words(judged, trained, timed), output.exit_code(judged, trained, timed))
+
+
+def check_folder(folder):
+    """Raise an OSError that names the folder where its files could not be written. Makes nothing."""
+    place = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write there ({error.strerror})", str(folder)) from error
+    for name in FILES:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(f"{folder / name}: found a folder, wanted a file or nothing")
+
+
+def write_files(folder, files):
+    """Write texts by name into a folder: all are complete beside their places before the first one moves."""
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory(prefix=".cnn-compare-", dir=_existing(folder)) as staging:
+        for name, text in files.items():
+            (Path(staging) / name).write_text(text, encoding="utf-8", newline="\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            (Path(staging) / name).replace(folder / name)
+
+
+def _existing(folder):
+    """The folder itself or the nearest one above it that exists: on the same disk, so that moving a file is one act."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def render(parity, accuracy, speed, settings):
+    """All files as text by name, from rows alone: the same rows give the same bytes.
+
+    Args:
+        parity, accuracy, speed: DataFrames of `compare.parity`, `compare.accuracy` and `compare.speed`.
+        settings: implementations (names, or None), data_source, seed, threads, size.
+    """
+    frames = {"parity": parity, "accuracy": accuracy, "speed": speed}
+    page = content.content(parity, accuracy, speed, settings)
+    document = {"schema_version": output.SCHEMA_VERSION, "command": "report", "settings": settings}
+    for frame in (speed, accuracy, parity):  # parity last: it knows what is not available
+        document |= frame.attrs | {"settings": settings}
+    document |= {"accuracy_settings": accuracy.attrs["settings"], "verdict": page["verdict"]}
+    document |= {"exit_code": output.exit_code(*frames.values())}
+    document |= {name: output.records(frame) for name, frame in frames.items()}
+    files = {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n") for name, frame in frames.items()}
+    files["results.json"] = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    escaped = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    plain = escaped.overlay(autoescape=False)
+    plain.filters["md"] = content.markdown
+    files["report.md"] = plain.get_template("report.md.jinja").render(page)
+    files["index.html"] = escaped.get_template("index.html.jinja").render(page)
+    return files

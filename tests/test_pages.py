@@ -1,0 +1,439 @@
+"""Pages from rows made by hand: what is shown, what is escaped, what is never loaded, and what a folder keeps."""
+
+import csv
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compare import timing, training
+from compare.pages import content, plots
+from compare.pages import report as pages
+from compare.verdict import judge
+
+DATA = "12 digits <made> by hand | 8 train / 4 test"
+EVIL = "evil<script>alert(1)</script>"
+NOTE = "raised $x^{2$ & <img src=http://example.org/a.png> | a pipe\nand a line"
+SETTINGS = {"implementations": None, "data_source": "sample", "seed": 3, "threads": 1, "size": "full"}
+ENVIRONMENT = {
+    "python": "3.11.0",
+    "system": "Linux",
+    "processor": "a processor <fast>",
+    "cores": 2,
+    "memory_bytes": 8_000_000_000,
+    "versions": {"numpy": "2.0.0", "torch": None},
+    "implementations": {"numpy-layers": "2.0.0", "torch": "2.6.0"},
+    "blas": [{"internal_api": "openblas", "version": "0.3", "architecture": "Haswell"}],
+    "threads": 1,
+    "settings": {"XLA_FLAGS": "--a=<b>"},
+}
+ATTRS = {"data": DATA, "environment": ENVIRONMENT, "unavailable": {}}
+
+
+def parity_row(name, quantity, used=0.25, dtype="float32", outcome=None, **more):
+    passed = used <= 1 and outcome is None
+    return {
+        "implementation": name,
+        "quantity": quantity,
+        "dtype": dtype,
+        "probe": "digits",
+        "mode": "run",
+        "stage": judge.STAGE_OF.get(quantity, "not run"),
+        "max_abs_error": 1e-8,
+        "allowance_used": used,
+        "passed": passed,
+        "outcome": outcome or ("agrees" if passed else "differs"),
+        "distance": 2.5e-7,
+        "worst_index": "[0, 1]",
+        "found": 1.0,
+        "wanted": 1.0,
+        "near_ties": np.nan,
+        "note": "",
+        **more,
+    }
+
+
+def not_offered(name, quantity, dtype="float32"):
+    return parity_row(name, quantity, np.nan, dtype, "not offered") | {"passed": None, "distance": np.nan}
+
+
+def ended(name, outcome="crashed"):
+    row = parity_row(name, "all", np.inf, "", outcome, probe="all", note=NOTE)
+    return row | {"max_abs_error": np.nan, "distance": np.nan, "found": np.nan, "wanted": np.nan, "worst_index": None}
+
+
+def agreeing(*names):
+    return [
+        parity_row(name, quantity, used, dtype)
+        for name in ("arbiter", *names)
+        for dtype in ("float32", "float64")
+        for quantity, used in (("conv", 0.11), ("pool", 0.0), ("d_conv_weight", 0.39))
+    ]
+
+
+def parity_frame(rows, **attrs):
+    frame = pd.DataFrame(rows, columns=judge.COLUMNS)
+    frame.attrs = {**ATTRS, "arbiter_proven": True, **attrs}
+    return frame
+
+
+def accuracy_frame(names, seeds=2, bad=()):
+    rows = [
+        (
+            name,
+            start,
+            seed,
+            epoch,
+            0.1 + 0.4 * epoch + 0.01 * seed,
+            2.3 - epoch,
+            1.5 * epoch,
+            2.0 - epoch,
+            "trained",
+            "",
+        )
+        for start in ("same", "own")
+        for seed in range(seeds)
+        for name in names
+        for epoch in range(3)
+    ]
+    rows += [(name, "same", 0, *[np.nan] * 5, "hung", NOTE) for name in bad]
+    frame = pd.DataFrame(rows, columns=training.COLUMNS)
+    settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "dtype": "float32"}
+    frame.attrs = {**ATTRS, "settings": settings}
+    return frame
+
+
+def speed_frame(names, bad=(), not_timed=()):
+    rows = [
+        (name, task, size, 1, 1e-4 / size, 0.9e-4 / size, 1.2e-4 / size, 5, "timed", "")
+        for name in names
+        for task in ("train", "predict")
+        for size in (1, 32)
+    ]
+    rows += [(name, "train", 1, 1, *[np.nan] * 4, "crashed", NOTE) for name in bad]
+    frame = pd.DataFrame(rows, columns=timing.COLUMNS)
+    frame.attrs = {**ATTRS, "not_timed": list(not_timed)}
+    return frame
+
+
+def good(names=("numpy-layers", "torch", "keras-tensorflow")):
+    return parity_frame(agreeing(*names)), accuracy_frame(names), speed_frame(names)
+
+
+def broken():
+    rows = agreeing("numpy-layers", "torch")
+    rows += [parity_row("keras-tensorflow", "conv", 0.1), parity_row("keras-tensorflow", "d_conv_weight", 1.234)]
+    rows += [not_offered("keras-tensorflow", "d_images")]
+    parity = parity_frame([*rows, ended(EVIL)], unavailable={})
+    timed = speed_frame(["numpy-layers"], bad=["torch"], not_timed=["keras-tensorflow", EVIL])
+    return parity, accuracy_frame(["numpy-layers", "torch"], bad=[EVIL]), timed
+
+
+def nothing():
+    speed = speed_frame([])
+    return parity_frame([ended("torch", "hung")]), accuracy_frame([], bad=["torch"]), speed
+
+
+CASES = {
+    "good": good,
+    "broken": broken,
+    "nothing": nothing,
+    "empty": lambda: (parity_frame([]), accuracy_frame([]), speed_frame([])),
+}
+
+
+@pytest.fixture(params=CASES)
+def frames(request):
+    return CASES[request.param]()
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text of everything but the style sheet."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.inside = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.inside:
+            while self.inside.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        if "style" not in self.inside and data.strip():
+            self.words.append(" ".join(data.split()))
+
+    def all(self, tag):
+        return [attrs for found, attrs in self.tags if found == tag]
+
+
+def test_every_case_gives_every_file(frames):
+    assert sorted(pages.render(*frames, SETTINGS)) == sorted(pages.FILES)
+
+
+def test_page_loads_nothing_and_runs_nothing(frames):
+    page = Page(pages.render(*frames, SETTINGS)["index.html"])
+    assert not {"script", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
+    assert [link["href"] for link in page.all("link")] == ["data:,"]
+    for tag, attrs in page.tags:
+        assert not [name for name in attrs if name.startswith("on") or name == "src"]
+        if tag != "a":
+            assert not [v for name, v in attrs.items() if name.endswith("href") and not v.startswith(("#", "data:"))]
+    assert any("default-src 'none'" in meta.get("content", "") for meta in page.all("meta"))
+    style = re.search(r"<style>.*?</style>", pages.render(*frames, SETTINGS)["index.html"], re.DOTALL).group()
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_ids_are_unique_and_references_resolve(frames):
+    text = pages.render(*frames, SETTINGS)["index.html"]
+    ids = re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:url\(#|href="#)([^")]*)', text)) <= set(ids)
+
+
+def test_verdict_comes_first():
+    page = Page(pages.render(*good(), SETTINGS)["index.html"])
+    body = page.words[page.words.index("NumPy, PyTorch and Keras are the same network") :]  # once in <title>
+    assert body[1:3] == ["✓", "NumPy, PyTorch and Keras are the same network"]
+    order = [attrs["id"] for attrs in page.all("h2")]
+    assert order == ["checked", "parity", "accuracy", "speed", "environment", "again"]
+
+
+def test_headlines():
+    assert content.headline(*good(["numpy-layers", "torch"])) == "NumPy and PyTorch are the same network"
+    assert content.headline(*good(["torch"])) == "PyTorch agrees with the definition"
+    said = content.headline(*broken())
+    assert said.startswith(f"Keras differs at conv backward; {EVIL} crashed")
+    assert said.endswith("PyTorch crashed in timing; NumPy and PyTorch are the same network")
+    assert content.headline(*nothing()) == "PyTorch hung"
+    assert content.headline(*CASES["empty"]()) == "Nothing was compared"
+
+
+def test_unproven_arbiter_is_said_first_and_nobody_is_called_the_same():
+    parity, accuracy, speed = good()
+    parity.attrs["arbiter_proven"] = False
+    files = pages.render(parity, accuracy, speed, SETTINGS)
+    assert json.loads(files["results.json"])["verdict"][0].startswith("The arbiter is not proven")
+    assert "are the same network" not in files["index.html"]
+    assert '<header class="good">' not in files["index.html"]
+
+
+def test_thin_check_does_not_look_full():
+    parity, accuracy, speed = good(["numpy-layers", "torch"])
+    parity.attrs["unavailable"] = {"keras-tensorflow": "No module named 'keras'"}
+    text = " ".join(Page(pages.render(parity, accuracy, speed, SETTINGS)["index.html"]).words)
+    assert "Keras was not checked: not available here. No module named 'keras'" in text
+    assert "implementations not available 1" in text
+    assert "quantities asked 12 agree 12 differ 0 not reached 0 not offered 0 raised, crashed or hung 0" in text
+    text = " ".join(Page(pages.render(*broken(), SETTINGS)["index.html"]).words)
+    assert "quantities asked 16 agree 13 differ 1 not reached 0 not offered 1 raised, crashed or hung 1" in text
+
+
+def test_part_of_the_contract_is_not_the_same_network():
+    parity = parity_frame([*agreeing("numpy-layers", "torch", "partial"), not_offered("partial", "conv")])
+    rest = good(["numpy-layers", "torch"])[1:]
+    said = "NumPy and PyTorch are the same network; partial agrees in the part that can be checked"
+    assert content.headline(parity, *rest) == said
+    text = pages.render(parity, *rest, SETTINGS)["index.html"]
+    assert '<header class="good">' in text
+    assert '<td class="lacking first">11%, in part</td>' in text
+    assert "NumPy and PyTorch compute the same activations" in " ".join(text.split())
+    mute = parity_frame([*agreeing("torch"), not_offered("mute", "conv")])
+    assert content.headline(mute, *rest) == "mute offers nothing to check; PyTorch agrees with the definition"
+
+
+def test_failures_are_marked_and_never_a_pass():
+    text = pages.render(*broken(), SETTINGS)["index.html"]
+    assert '<header class="bad">' in text
+    assert '<td class="bad first">1.23 times</td>' in text
+    assert '<td class="lacking first">not offered</td>' in text
+    assert '<td class="bad first">crashed</td>' in text
+    assert text.count('<td class="bad">hung</td>') == 1
+    assert "Keras was not timed" in text
+    assert "nothing was timed" in pages.render(*nothing(), SETTINGS)["index.html"]
+
+
+def test_every_table_and_figure_says_its_data():
+    text = pages.render(*good(), SETTINGS)["index.html"]
+    captions = re.findall(r"<(?:caption|figcaption)>.*?</(?:caption|figcaption)>", text, re.DOTALL)
+    assert len(captions) == 8
+    assert all("12 digits &lt;made&gt; by hand" in caption for caption in captions)
+    assert text.count('<svg role="img" aria-label=') == 6
+    assert text.count("<table>") == text.count("<caption>")
+
+
+def test_text_from_outside_is_escaped():
+    files = pages.render(*broken(), SETTINGS)
+    assert "<script" not in files["index.html"]
+    assert "<img" not in files["index.html"]
+    assert "$x^{2$ &amp; &lt;img" in files["index.html"]
+    assert "<script" not in files["report.md"]
+    assert "<img" not in files["report.md"]
+    tables = [line for line in files["report.md"].splitlines() if line.startswith("|")]
+    rows = [line.replace("\\|", "").count("|") for line in tables]
+    widths = [count for before, count in zip([0, *rows], rows, strict=False) if count != before]
+    assert widths == [9, 11, 8], "a pipe or a line break in a note changed the number of columns"
+
+
+def test_dollar_signs_in_names_are_no_formula():
+    drawn = plots.bars(speed_frame(["torch"]), "train", [("torch", "$\\frac{1$ <b>")])
+    assert "$\\frac{1$ &lt;b&gt;" in drawn
+
+
+def test_rows_survive_csv_and_json(frames):
+    files = pages.render(*frames, SETTINGS)
+    document = json.loads(files["results.json"], parse_constant=lambda name: pytest.fail(f"{name} in results.json"))
+    assert document["schema_version"] == 1
+    assert document["command"] == "report"
+    assert document["data"] == DATA
+    assert document["environment"] == ENVIRONMENT
+    for name, frame in zip(("parity", "accuracy", "speed"), frames, strict=True):
+        back = list(csv.DictReader(io.StringIO(files[f"{name}.csv"], newline="")))
+        assert len(back) == len(frame)
+        for found, wanted in zip(back, frame.to_dict("records"), strict=True):
+            assert list(found) == list(wanted)
+            for column, value in wanted.items():
+                text = "" if pd.isna(value) else str(value)
+                assert found[column] == text or float(found[column]) == value
+        assert len(document[name]) == len(frame)
+        assert all(list(row) == list(frame.columns) for row in document[name])
+
+
+def test_same_rows_same_bytes(frames):
+    assert pages.render(*frames, SETTINGS) == pages.render(*frames, SETTINGS)
+
+
+def test_least_excess_is_drawn_as_a_failure():
+    frame = parity_frame([parity_row("torch", "conv", 1.0001), parity_row("torch", "pool", 1.0)])
+    drawn = plots.allowances(frame, "float32", ["torch"], [("conv forward", "conv"), ("pool forward", "pool")])
+    assert drawn.count("stroke: var(--failure); stroke-width: 2") == 2  # one mark: its definition and its use
+
+
+def test_student_interval():
+    # 1..5: mean 3, standard deviation sqrt(2.5), t(0.975, 4) = 2.776445
+    middle, half = plots.mean_interval([1, 2, 3, 4, 5])
+    assert middle == 3
+    assert half == pytest.approx(2.776445 * (2.5 / 5) ** 0.5, rel=1e-6)
+    assert np.isnan(plots.mean_interval([0.5])[1])
+    text = pages.render(*good(), SETTINGS)["index.html"]
+    assert "90.50% ± 6.35%" in text  # two seeds, 90% and 91%: 12.7062 * 0.7071% / sqrt(2)
+    assert "Student" in text
+
+
+def test_commands_quote_what_a_shell_would_split():
+    settings = {
+        **SETTINGS,
+        "data_source": "my digits; rm",
+        "implementations": ["numpy-layers", "torch"],
+        "size": "quick",
+    }
+    text = pages.render(*good(), settings)["report.md"]
+    common = "--seed 3 --data 'my digits; rm' --threads 1 --implementations numpy-layers,torch"
+    assert f"python -m compare report {common} --quick\n" in text
+
+
+def test_folder_keeps_what_is_not_ours(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "index.html").write_text("an earlier report")
+    pages.write_files(tmp_path, {"index.html": "new", "parity.csv": "rows"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "notes.txt": "mine",
+        "index.html": "new",
+        "parity.csv": "rows",
+    }
+
+
+def test_folder_is_made_with_those_above_it(tmp_path):
+    pages.write_files(tmp_path / "a" / "b", {"index.html": "new"})
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["index.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_nothing_moves_before_all_is_written(tmp_path):
+    (tmp_path / "index.html").write_text("an earlier report")
+    with pytest.raises(TypeError):
+        pages.write_files(tmp_path, {"index.html": "new", "parity.csv": None})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"index.html": "an earlier report"}
+
+
+@pytest.mark.parametrize("below", ["file", "file/deeper/report"])
+def test_unwritable_folder_is_named_before_any_work(tmp_path, below):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match=re.escape(str(tmp_path / below))):
+        pages.report(tmp_path / below, size="quick")
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "index.html").mkdir()
+    with pytest.raises(IsADirectoryError, match="index.html"):
+        pages.check_folder(tmp_path)
+
+
+def test_unknown_size_brings_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'quick'"):
+        pages.report(size="quik")
+
+
+def test_report_of_one_implementation(tmp_path):
+    result = pages.report(tmp_path / "report", "numpy", "sample", size="quick", progress=False)
+    assert result.verdict[0] == "NumPy agrees with the definition"
+    assert result.exit_code == 0
+    assert sorted(path.name for path in result.folder.iterdir()) == sorted(pages.FILES)
+    document = json.loads((result.folder / "results.json").read_text())
+    assert {row["outcome"] for row in document["speed"]} == {"timed"}
+    assert document["settings"]["data_source"] == "sample"
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A function from page text and options to the DOM that a browser makes of it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium: the page was not opened in a browser")
+    quiet = "--disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+
+    def dump(text, *options):
+        page = Path(tmp_path) / "index.html"
+        page.write_text(text, encoding="utf-8")
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", *quiet.split()]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", *options, "--dump-dom", page.as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    return dump
+
+
+def test_browser_reads_it(browser):
+    page = Page(browser(pages.render(*broken(), SETTINGS)["index.html"]))
+    assert not page.all("script")
+    assert len(page.all("svg")) == 6  # two dtypes, two starts, two tasks
+    assert "✗" in page.words
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("case", ["good", "broken"])
+def test_page_is_no_wider_than_the_window(browser, case, width):
+    text = pages.render(*CASES[case](), SETTINGS)["index.html"]
+    # the page forbids scripts, so the copy that measures itself goes without that rule; it stands in a frame, since no
+    # window of the browser is narrower than 500
+    text = re.sub(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>", "", text)
+    measure = "const e = document.documentElement; parent.postMessage(`${e.scrollWidth} in ${e.clientWidth}`, '*')"
+    inner = html.escape(text.replace("</body>", f"<script>{measure}</script></body>"))
+    frame = f'<iframe style="border: 0; width: {width}px; height: 900px" srcdoc="{inner}"></iframe>'
+    listen = "<script>onmessage = event => document.body.dataset.found = event.data</script>"
+    dom = browser(f"<!doctype html><body>{listen}{frame}", "--hide-scrollbars", "--virtual-time-budget=3000")
+    assert f'data-found="{width} in {width}"' in dom
