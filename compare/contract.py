@@ -1,8 +1,8 @@
 """What `compare` asks of an implementation, and which implementations there are.
 
 The contract is structural: no implementation imports it. NumPy arrays at the border, images already scaled,
-(N, H, W, C), parameters in one layout; native tensors inside. `numpy_cnn.CNN` fulfils it as it stands, the frameworks
-through a thin adapter each.
+(N, H, W, C), parameters in one layout; native tensors inside. The three ways of `numpy_cnn` fulfil it as they
+stand, the frameworks through a thin adapter each.
 """
 
 import difflib
@@ -95,7 +95,9 @@ def _pip(extra: str) -> str:
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("numpy-layers", "numpy_cnn:CNN", "numpy", "pip install ."),
+        Entry("numpy-loops", "numpy_cnn.loops:Loops", "numpy", "pip install .", ("parity", "speed")),
+        Entry("numpy-layers", "numpy_cnn.layers:Layers", "numpy", "pip install ."),
+        Entry("numpy-fused", "numpy_cnn.fused:Fused", "numpy", "pip install ."),
         Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch")),
         Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", _pip("keras")),
         Entry("torch-compiled", "compare.contenders.with_torch_compile:Adapter", "torch", _pip("torch"), ("speed",)),

@@ -60,10 +60,10 @@ def write_mutant(folder, name, package="numpy_cnn"):
 
 
 def load_mutant(folder, name, monkeypatch):
-    """The CNN class of a mutant under a package name of its own, beside the real `numpy_cnn`."""
+    """The `Layers` of a mutant under a package name of its own, beside the real `numpy_cnn`."""
     package = f"mutant_{abs(hash((str(folder), name)))}"
     write_mutant(folder, name, package)
     monkeypatch.syspath_prepend(folder)
-    module = importlib.import_module(package)
+    module = importlib.import_module(f"{package}.layers")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(folder)])
-    return module.CNN
+    return module.Layers

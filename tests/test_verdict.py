@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from mutants import MUTANTS, ROOT, load_mutant, write_mutant
 
-import numpy_cnn
 from compare import cells, data
 from compare.verdict import arbiter, definition, judge, probes, run
 from compare.verdict.allowances import Bounded, Rounding, Stages, near_tie_filters, near_ties, whole_pass
 from compare.verdict.observe import observe, pack
+from numpy_cnn.layers import Layers
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def rows_of(implementation, cases, path=None, dtypes=probes.DTYPES, *, folder):
 
 
 def test_numpy_agrees_in_every_quantity(digits, tmp_path):
-    frame = rows_of(numpy_cnn.CNN, probes.make_probes(digits), probes.make_path(digits, steps=10), folder=tmp_path)
+    frame = rows_of(Layers, probes.make_probes(digits), probes.make_path(digits, steps=10), folder=tmp_path)
     assert frame["passed"].all(), run.first_difference(frame).to_dict("records")
     assert set(frame["quantity"]) == set(judge.STAGE_OF)
     assert set(frame["dtype"]) == {"float32", "float64"}
@@ -85,12 +85,12 @@ def parity_in(folder):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
-class Momentum(numpy_cnn.CNN):
+class Momentum(Layers):
     """Right in every gradient and in its first step; wrong from the second on."""
 
-    def _update(self, logits, labels, learning_rate):
+    def step(self, x, labels, learning_rate):
         before = self.get_parameters()
-        loss = super()._update(logits, labels, learning_rate)
+        loss = super().step(x, labels, learning_rate)
         now = self.get_parameters()
         velocity = getattr(self, "velocity", None)
         self.velocity = {name: now[name] - before[name] for name in now}
@@ -107,7 +107,7 @@ def test_a_wrong_path_of_right_gradients_is_found(digits, tmp_path):
     assert set(failed["quantity"]) == {f"path_{name}" for name in ("conv_weight", "dense_weight", "dense_bias")}
 
 
-class Leaking(numpy_cnn.CNN):
+class Leaking(Layers):
     """Adds the bias gradient of the call before."""
 
     left = 0.0
@@ -127,7 +127,7 @@ def test_state_that_leaks_into_the_second_call_is_found(digits, tmp_path):
     assert set(frame[~frame["passed"].astype(bool)]["quantity"]) == {"d_dense_bias"}
 
 
-class Raising(numpy_cnn.CNN):
+class Raising(Layers):
     """Cannot go backward through the pool."""
 
     def backward_stage(self, stage, x, upstream, labels=None):
@@ -144,7 +144,7 @@ def test_what_raises_fails_where_it_raised_and_the_rest_is_judged(digits, tmp_pa
     assert failed["note"].iloc[0] == "ArithmeticError: no way"
 
 
-class Narrow(numpy_cnn.CNN):
+class Narrow(Layers):
     """Computes in float32 whatever it is asked for."""
 
     def predict(self, images):

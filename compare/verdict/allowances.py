@@ -14,7 +14,7 @@ How large the partial sums are depends on the order, which an implementation is 
 
 A `Bounded` carries a value and how far the implementation's own may lie from it. Where the input of a stage was
 observed, that is exact and only the stage's own rounding counts; where it was not, its allowance is carried on
-(worst case: absolute values all the way, since equal patches round equally).
+(worst case: absolute values all the way, since the errors of equal patches are no independent draws).
 """
 
 from dataclasses import dataclass

@@ -7,10 +7,10 @@ import pytest
 from numpy_cnn import CNN
 
 
-def small(padding="valid", dtype=np.float64, shape=(7, 6, 3)):
+def small(padding="valid", dtype=np.float64, shape=(7, 6, 3), way="fused"):
     """A small network with weights that all matter, two images of distinct channels, and their labels."""
     rng = np.random.default_rng(5)
-    model = CNN(shape, filters=3, classes=4, padding=padding, dtype=dtype)
+    model = CNN(shape, filters=3, classes=4, padding=padding, dtype=dtype, way=way)
     parameters = {name: rng.standard_normal(value.shape) for name, value in model.get_parameters().items()}
     model.set_parameters(parameters)
     images = (rng.uniform(-0.5, 0.5, (2, *shape)) * np.arange(1, shape[2] + 1)).astype(dtype)
@@ -51,11 +51,12 @@ def test_an_untrained_network_is_at_chance():
     assert CNN().evaluate(images, np.arange(100) % 10).loss == pytest.approx(math.log(10), abs=0.05)
 
 
+@pytest.mark.parametrize("way", ["layers", "fused"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("name", ["conv_weight", "dense_weight", "dense_bias", "images"])
-def test_gradients_are_the_finite_differences(padding, name):
+def test_gradients_are_the_finite_differences(padding, name, way):
     """Central differences; their own error is about h^2 plus rounding / h, hence h = 1e-5 and 1e-8 of tolerance."""
-    model, images, labels = small(padding)
+    model, images, labels = small(padding, way=way)
     gradient = model.gradients(images, labels)[name]
     start = images if name == "images" else model.get_parameters()[name]
     h = 1e-5
@@ -67,23 +68,24 @@ def test_gradients_are_the_finite_differences(padding, name):
             if name == "images":
                 losses.append(model.activations(moved, labels)["loss"])
             else:
-                other, _, _ = small(padding)
+                other, _, _ = small(padding, way=way)
                 other.set_parameters({**model.get_parameters(), name: moved})
                 losses.append(other.activations(images, labels)["loss"])
         assert gradient[index] == pytest.approx((losses[0] - losses[1]) / (2 * h), abs=1e-8), index
 
 
+@pytest.mark.parametrize("way", ["loops", "layers", "fused"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_inner_gradients_are_the_finite_differences_of_what_follows(padding):
+def test_inner_gradients_are_the_finite_differences_of_what_follows(padding, way):
     """Gradients of conv, pool and logits: the rest of the network alone, on a random direction each."""
-    model, images, labels = small(padding)
+    model, images, labels = small(padding, way=way)
     stages, gradients = model.activations(images, labels), model.gradients(images, labels)
     rng = np.random.default_rng(1)
 
     def loss_from(stage, value):
         for name in ("conv", "pool", "logits")[("conv", "pool", "logits").index(stage) + 1 :]:
-            value = model.forward_stage(name, value)
-        return model.forward_stage("loss", value, labels)
+            value = model.network.forward_stage(name, value)
+        return model.network.forward_stage("loss", value, labels)
 
     for stage in ("conv", "pool", "logits"):
         direction = rng.standard_normal(stages[stage].shape)
@@ -93,25 +95,39 @@ def test_inner_gradients_are_the_finite_differences_of_what_follows(padding):
 
 
 def test_a_stage_alone_agrees_with_the_whole():
-    model, images, labels = small()
+    model, images, labels = small(way="layers")
+    network = model.network
     stages, gradients = model.activations(images, labels), model.gradients(images, labels)
-    assert (model.forward_stage("conv", images) == stages["conv"]).all()
-    assert (model.forward_stage("probabilities", stages["logits"]) == stages["probabilities"]).all()
-    assert (model.backward_stage("loss", stages["logits"], 1.0, labels)["logits"] == gradients["logits"]).all()
-    back = model.backward_stage("logits", stages["pool"], gradients["logits"])
+    assert (network.forward_stage("conv", images) == stages["conv"]).all()
+    assert (network.forward_stage("probabilities", stages["logits"]) == stages["probabilities"]).all()
+    assert (network.backward_stage("loss", stages["logits"], 1.0, labels)["logits"] == gradients["logits"]).all()
+    back = network.backward_stage("logits", stages["pool"], gradients["logits"])
     assert (back["dense_weight"] == gradients["dense_weight"]).all()
-    assert (model.backward_stage("pool", stages["conv"], back["pool"])["conv"] == gradients["conv"]).all()
+    assert (network.backward_stage("pool", stages["conv"], back["pool"])["conv"] == gradients["conv"]).all()
     with pytest.raises(ValueError, match="stage: found 'relu'"):
-        model.forward_stage("relu", images)
+        network.forward_stage("relu", images)
 
 
-def test_a_step_is_the_gradient_times_the_rate():
-    model, images, labels = small()
+@pytest.mark.parametrize("way", ["loops", "layers", "fused"])
+def test_a_step_is_the_gradient_times_the_rate(way):
+    model, images, labels = small(way=way)
     before, gradients = model.get_parameters(), model.gradients(images, labels)
-    loss = model.step(images, labels, 0.25)
-    assert loss == small()[0].activations(images, labels)["loss"]
+    wanted = float(model.activations(images, labels)["loss"])
+    assert model.step(images, labels, 0.25) == pytest.approx(wanted, rel=1e-14)
     for name, value in model.get_parameters().items():
-        assert (value == before[name] - 0.25 * gradients[name]).all()
+        assert value == pytest.approx(before[name] - 0.25 * gradients[name], rel=1e-13, abs=1e-15)
+
+
+def test_three_ways_start_alike_and_agree():
+    ways = [small(way=way) for way in ("loops", "layers", "fused")]
+    starts = [CNN(seed=9, way=way).get_parameters() for way in ("loops", "layers", "fused")]
+    for name in starts[0]:
+        assert all((start[name] == starts[0][name]).all() for start in starts)
+    found = [model.gradients(images, labels) for model, images, labels in ways]
+    for name, value in found[0].items():
+        assert all(other[name] == pytest.approx(value, rel=1e-11, abs=1e-13) for other in found[1:]), name
+    with pytest.raises(ValueError, match="way: found 'slow', wanted one of fused, layers, loops"):
+        CNN(way="slow")
 
 
 def test_parameters_that_come_out_are_copies():
@@ -138,7 +154,7 @@ def test_it_learns_and_says_how():
     images, labels = toy()
     model = CNN((12, 12, 1), 4, 4, seed=1)
     history = model.fit(images, labels, epochs=5, batch_size=16, learning_rate=0.2, validation=(images, labels))
-    assert set(history) == {"loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"}
+    assert set(history) == {"loss", "seconds", "validation_loss", "validation_accuracy"}
     assert all(len(values) == 5 for values in history.values())
     assert history["loss"][-1] < 0.5 * history["loss"][0]
     assert history["validation_accuracy"][-1] == model.evaluate(images, labels).accuracy > 0.95
