@@ -12,7 +12,7 @@ No framework is imported here or by any of these: each implementation runs in a 
 
 from typing import Any
 
-__all__ = ["accuracy", "convert", "implementations", "parity", "report", "speed"]
+__all__ = ["accuracy", "convert", "defects", "implementations", "parity", "report", "speed"]
 
 _HOMES = {
     "parity": "compare.verdict.run",
@@ -21,6 +21,7 @@ _HOMES = {
     "report": "compare.pages.report",
     "implementations": "compare.listing",
     "convert": "compare.conversion",
+    "defects": "compare.evidence",
 }
 
 

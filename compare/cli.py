@@ -129,6 +129,31 @@ def speed(implementations, data_source, seed, threads, json_file, progress, batc
 
 
 @cli.command()
+@click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first of the seeds.")
+@click.option("--seeds", type=click.IntRange(min=1), default=4, show_default=True, help="How many, from --seed on.")
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
+def defects(data_source, seed, seeds, json_file, progress):
+    """Known defects, each trained beside the right network: accuracy is not evidence, parity is.
+
+    Exits with 1 if parity misses a defect, blames another stage for it, or accuses the right network.
+    """
+    output.check_writable(json_file)
+    frame = compare.defects(data_source, seed, seeds, progress)
+    settings = frame.attrs["settings"]
+    click.echo(
+        f"data: {frame.attrs['data']}; {settings['images']:,} images, {settings['epochs']} epochs, "
+        f"batch {settings['batch_size']}, learning rate {settings['learning_rate']}, {seeds} seed(s)\n"
+    )
+    click.echo(output.table(output.defects_table(frame)))
+    wrong = frame[frame["advice"] != ""]
+    click.echo(f"\ncaught {wrong['caught'].mean():.0%}, at the right stage {wrong['named'].mean():.0%}")
+    output.write_json(json_file, "defects", frame)
+    return 0 if wrong["named"].all() and not frame[frame["advice"] == ""]["caught"].any() else 1
+
+
+@cli.command()
 @_options(
     click.option("--output", "folder", default="report", show_default=True, type=click.Path(file_okay=False)),
     click.option("--quick", "size", flag_value="quick", help="One epoch, one round of timing."),

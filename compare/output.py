@@ -153,6 +153,17 @@ def accuracy_table(frame):
     ).reset_index()
 
 
+def defects_table(frame):
+    """By defect: what parity says, and the test accuracies over the seeds, mean and standard deviation."""
+    rows = []
+    for name, group in frame.groupby("defect", sort=False):
+        spread = f" +- {group['accuracy'].std():.1%}" if len(group) > 1 else ""
+        difference = (group["accuracy"] - group["accuracy_of_right"]).mean()
+        says = f"differs at {group['stage'].iloc[0]}" if group["caught"].iloc[0] else "agrees"
+        rows.append((name, says, f"{group['accuracy'].mean():.1%}{spread}", f"{100 * difference:+.1f} points"))
+    return pd.DataFrame(rows, columns=["defect", "parity says", "test accuracy", "beside the right network"])
+
+
 def speed_table(frame):
     """Microseconds an image with quartiles, and images a second, for people."""
     timed = frame[frame["outcome"] == "timed"]

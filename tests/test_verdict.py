@@ -29,7 +29,7 @@ def rows_of(implementation, cases, path=None, dtypes=probes.DTYPES, *, folder):
     cells.write_result(inputs, meta, arrays)
     found, meta = observe({"inputs": str(inputs)}, implementation)
     result = cells.Result({"implementation": "candidate"}, "ok", found, meta)
-    return pd.DataFrame(run._judge(result, cases, path, dtypes)).reindex(columns=judge.COLUMNS)
+    return pd.DataFrame(run.judge_result(result, cases, path, dtypes)).reindex(columns=judge.COLUMNS)
 
 
 def test_numpy_agrees_in_every_quantity(digits, tmp_path):

@@ -69,7 +69,7 @@ def parity(
     unavailable = contract.note_missing(results, by_name=implementations is not None if strict is None else strict)
     for result in results:
         if result.status != "missing":
-            rows += _judge(result, cases, training, dtypes)
+            rows += judge_result(result, cases, training, dtypes)
     frame = pd.DataFrame(rows).reindex(columns=judge.COLUMNS)
     frame.attrs = {
         "data": dataset.description,
@@ -87,11 +87,12 @@ def prove_arbiter(cases):
         arrays, meta = pack(cases, ["float64"])
         cells.write_result(inputs, meta, arrays)
         found, meta = observe({"inputs": str(inputs)}, Layers)
-    rows = _judge(cells.Result({"implementation": "numpy-layers"}, "ok", found, meta), cases, None, ["float64"])
+    rows = judge_result(cells.Result({"implementation": "numpy-layers"}, "ok", found, meta), cases, None, ["float64"])
     return [{**row, "implementation": "arbiter"} for row in rows]
 
 
-def _judge(result, cases, training, dtypes):
+def judge_result(result, cases, training, dtypes):
+    """Rows of what one cell observed (a `cells.Result`), or the one row that says why there is nothing."""
     name = result.spec["implementation"]
     if result.status != "ok":
         row = {
