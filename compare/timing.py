@@ -132,7 +132,7 @@ def _rows(names, batch_sizes, threads, results):
                 if bad:
                     rows.append({**row, "outcome": bad[0].status, "note": bad[0].error})
                     continue
-                times = np.concatenate([r.arrays[f"{task}|{size}"] for r in mine if r.status == "ok"] or [[]])
+                times = np.concatenate([r.arrays.get(f"{task}|{size}", []) for r in mine if r.status == "ok"] or [[]])
                 if len(times) == 0:
                     continue
                 low, middle, high = np.percentile(times, [25, 50, 75]) / size
@@ -151,11 +151,10 @@ def measure(spec, implementation):
         model = implementation(tuple(map(int, images.shape[1:])), dtype="float32", seed=spec["seed"])
         picked = [np.arange(first, first + size) % len(images) for first in range(0, BATCHES * size, size)]
         batches = [(np.ascontiguousarray(images[p]), labels[p]) for p in picked]
-        calls = {
+        calls = {"predict": [functools.partial(model.predict, batch[0]) for batch in batches]}
+        if hasattr(model, "step"):
             # a small rate: thousands of steps on few images must not drive the numbers to where arithmetic is slow
-            "train": [functools.partial(model.step, *batch, 1e-3) for batch in batches],
-            "predict": [functools.partial(model.predict, batch[0]) for batch in batches],
-        }
+            calls["train"] = [functools.partial(model.step, *batch, 1e-3) for batch in batches]
         for task, functions in calls.items():
             arrays[f"{task}|{size}"] = _samples(functions, spec["samples"], spec["sample_seconds"])
     return arrays, {}
@@ -164,7 +163,7 @@ def measure(spec, implementation):
 def _samples(functions, samples, seconds):
     """Seconds a call, (samples,): each the mean over whole rounds of the functions that last `seconds` or more.
 
-    A call that takes 20 times as long, its first (which may compile) apart, is not repeated: one sample of one function.
+    A call that takes 20 times as long, the first (which may compile) apart, is not repeated: one sample, one function.
     """
     slow = 20 * seconds
     if _time(functions[:1], 1) > slow and (once := _time(functions[:1], 1)) > slow:

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy_cnn.checks import PARAMETERS, check_parameters, pooled_size
 from numpy_cnn.layers import Layers
 
-CHUNK_BYTES = 1 << 21  # of candidates at a time: with fewer, calls outweigh arithmetic; with more, caches overflow
+CHUNK_BYTES = 3 << 19  # of candidates at a time: with fewer, calls outweigh arithmetic; with more, caches overflow
 KEPT = 8  # sizes of chunks whose buffers are kept: a batch has up to two, the last and smaller one two more
 
 
@@ -31,15 +31,16 @@ class Chunk:
         pixels = np.zeros((2 * p + 2, 2 * q + 2, c, n), dtype)  # what no image fills stays zero: the border of "same"
         self.inner = pixels[border : border + seen_h, border : border + seen_w].transpose(3, 0, 1, 2)
         self.seen = np.s_[:, :seen_h, :seen_w]
-        h, w, c_, n_ = pixels.strides
-        self.shifted = as_strided(pixels, (2, 2 * p + 2, 3, c, q, n), (w, h, w, c_, 2 * w, n_))
-        self.columns = np.empty(self.shifted.shape, dtype)  # [even or odd, row, j, C, Q, n]
-        half, row, _, line, _, one = self.columns.strides
+        # [even or odd, row, j, C, Q, n]: pixels[row, 2 * column + odd + j]
+        to_row, to_column, to_channel, one = pixels.strides
+        strides = to_column, to_row, to_column, to_channel, 2 * to_column, one
+        self.shifted = as_strided(pixels, (2, 2 * p + 2, 3, c, q, n), strides)
+        self.columns = np.empty(self.shifted.shape, dtype)
+        half, row, _, line = self.columns.strides[:4]
         self.patches = as_strided(self.columns, (2, 2 * p, 9 * c, q * n), (half, row, line, one))
         self.four_rows = as_strided(self.columns, (2, p, q * n, 12 * c), (half, 2 * row, one, line))
-        self.candidates = candidates = np.empty(
-            (2, p, 2, f, q * n), dtype
-        )  # of the pool: [left or right, P, top or bottom]
+        # of the pool: (left or right, P, top or bottom, F, Q*n); on the way back their gradients
+        self.candidates = candidates = np.empty((2, p, 2, f, q * n), dtype)
         self.left, self.right = candidates
         halves = np.empty((p, 2, f, q * n), dtype)
         self.halves, self.top, self.bottom = halves, halves[:, 0], halves[:, 1]

@@ -22,7 +22,7 @@ from numpy_cnn.loops import Loops
 from numpy_cnn.softmax import log_softmax, softmax
 from numpy_cnn.weights import load_weights, save_weights
 
-WAYS = {"fused": Fused, "layers": Layers, "loops": Loops}
+WAYS: dict[str, Any] = {"fused": Fused, "layers": Layers, "loops": Loops}
 
 
 class Evaluation(NamedTuple):
