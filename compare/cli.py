@@ -118,12 +118,15 @@ def accuracy(
 )
 def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds):
     """Time training steps and predictions of all that pass parity, side by side."""
+    from compare import targets
+
     output.check_writable(json_file)
     sizes = list(batch_size) or [1, 32, 256]
     frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, progress=progress)
-    click.echo(f"data: {frame.attrs['data']}; float32, {threads} thread(s), one core's share each, in turns\n")
+    click.echo(f"data: {frame.attrs['data']}; float32, {threads} thread(s) each, in turns\n")
     click.echo(output.table(output.speed_table(frame)))
-    click.echo("\n".join(output.remarks(frame)))
+    for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:
+        click.echo(line)
     output.write_json(json_file, "speed", frame)
     return output.exit_code(frame)
 

@@ -188,6 +188,18 @@ def speed_table(frame):
     ).sort_values(["task", "batch size"], ascending=[False, True], kind="stable")
 
 
+def target_lines(rows):
+    """A line for each row of `targets.targets`: what was reached, of what, and whether that is enough."""
+    lines = []
+    for row in rows.itertuples():
+        share = row.measure.startswith("share")
+        reached, target = (f"{value:.0%}" if share else f"{value:.2f}" for value in (row.reached, row.target))
+        what = row.measure if share else f"{row.measure} ({row.against})"
+        verdict = "met" if row.met else f"missed by {1 - row.reached / row.target:.0%}"
+        lines.append(f"{row.task}, batch {row.batch_size}: {reached} {what}; target {target}: {verdict}")
+    return lines
+
+
 def exit_code(*frames):
     """1 where something differs, 4 where nothing does but something crashed, hung or raised, else 0."""
     outcomes = {outcome for frame in frames for outcome in frame["outcome"]}

@@ -58,7 +58,8 @@ def speed(
         DataFrame of COLUMNS, a row per implementation, task and batch size: the median over all samples of all
         rounds, in seconds an image, and their quartiles (low, high). One that gave no result has rows whose outcome
         says why.
-        `.attrs` as for `compare.parity`, with `not_timed` (names that failed parity).
+        `.attrs` as for `compare.parity`, with `not_timed` (names that failed parity),
+        `input_shape` and `gemm_flops_per_second` (of a square float32 matrix product, in the same run).
     Raises:
         ValueError: an unknown implementation or data source, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
@@ -91,7 +92,8 @@ def speed(
         proven, unavailable = passed(judged), judged.attrs["unavailable"]
     not_timed = [name for name in names if name not in proven and name not in unavailable]
     names = [name for name in names if name in proven]
-    results = []
+    results: list[cells.Result] = []
+    limit: list[cells.Result] = []
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "data.npz"
         count = min(len(dataset.train_images), max(batch_sizes) * BATCHES)
@@ -110,6 +112,7 @@ def speed(
             for turn in range(rounds):
                 turned = names[turn % len(names) :] + names[: turn % len(names)] if names else []
                 results += cells.run([{**spec, "implementation": name} for name in turned], 1, lambda _: bar.update())
+                limit += cells.run([{**spec, "task": "gemm", "implementation": "numpy-layers"}]) if names else []
     unavailable |= contract.note_missing(results, by_name=implementations is not None)
     frame = pd.DataFrame(_rows(names, batch_sizes, threads, results)).reindex(columns=COLUMNS)
     frame.attrs = {
@@ -117,6 +120,8 @@ def speed(
         "environment": environment.describe(threads, results),
         "unavailable": unavailable,
         "not_timed": not_timed,
+        "input_shape": tuple(map(int, scaled(dataset.train_images[:1]).shape[1:])),
+        "gemm_flops_per_second": float(np.median([r.arrays["rate"] for r in limit if r.status == "ok"] or np.nan)),
     }
     return frame
 
@@ -156,11 +161,11 @@ def measure(spec, implementation):
             # a small rate: thousands of steps on few images must not drive the numbers to where arithmetic is slow
             calls["train"] = [functools.partial(model.step, *batch, 1e-3) for batch in batches]
         for task, functions in calls.items():
-            arrays[f"{task}|{size}"] = _samples(functions, spec["samples"], spec["sample_seconds"])
+            arrays[f"{task}|{size}"] = time_samples(functions, spec["samples"], spec["sample_seconds"])
     return arrays, {}
 
 
-def _samples(functions, samples, seconds):
+def time_samples(functions, samples, seconds):
     """Seconds a call, (samples,): each the mean over whole rounds of the functions that last `seconds` or more.
 
     A call that takes 20 times as long, the first (which may compile) apart, is not repeated: one sample, one function.

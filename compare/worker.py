@@ -44,6 +44,10 @@ def _task(name):
         from compare.timing import measure
 
         return measure
+    if name == "gemm":
+        from compare.targets import measure_gemm
+
+        return measure_gemm
     if name in ("load_weights", "save_weights"):
         from compare.conversion import transfer
 

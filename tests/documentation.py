@@ -7,6 +7,7 @@
 - ```` ```sh ```` : commands for the reader's machine, not run here.
 
 `<!-- numbers vary -->` before a block: its numbers depend on the machine, so digits are not compared, words are.
+`<!-- takes minutes -->`: as that, and run only when the page is renewed; the tests compare its table's head.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"(?P<vary><!-- numbers vary -->\n)?```(?P<kind>python|console)\n(?P<body>.*?)```\n"
+    r"(?P<vary><!-- (?:numbers vary|takes minutes) -->\n)?```(?P<kind>python|console)\n(?P<body>.*?)```\n"
     r"(?:```text\n(?P<text>.*?)```\n)?",
     re.DOTALL,
 )
@@ -35,6 +36,7 @@ class Block:
     code: str
     shown: str
     exact: bool
+    long: bool
 
     @property
     def name(self):
@@ -46,12 +48,13 @@ def blocks(page):
     found = []
     for match in BLOCK.finditer(page):
         body = match["body"]
+        long = "takes minutes" in (match["vary"] or "")
         if match["kind"] == "console":
             first, _, shown = body.partition("\n")
             assert first.startswith("$ "), f"a console block begins with {first!r}, wanted '$ command'"
-            found.append(Block(match, "console", first[2:], shown, match["vary"] is None))
+            found.append(Block(match, "console", first[2:], shown, match["vary"] is None, long))
         else:
-            found.append(Block(match, "python", body, match["text"] or "", match["vary"] is None))
+            found.append(Block(match, "python", body, match["text"] or "", match["vary"] is None, long))
     return found
 
 

@@ -1,10 +1,11 @@
 """Speed: only equals are timed, in turns; what the rows hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import compare
-from compare import cells, output, timing
+from compare import cells, output, targets, timing
 
 
 def test_rows():
@@ -42,9 +43,10 @@ def test_a_process_that_crashed_is_a_row_that_says_so():
 def test_processes_take_turns_and_the_order_turns(monkeypatch):
     started = []
 
-    def run(specs, jobs, done):
+    def run(specs, jobs=1, done=None):
         assert jobs == 1
-        started.append([spec["implementation"] for spec in specs])
+        if specs[0]["task"] == "speed":
+            started.append([spec["implementation"] for spec in specs])
         return [cells.Result(spec, "crashed", error="not run") for spec in specs]
 
     monkeypatch.setattr(cells, "run", run)
@@ -54,7 +56,7 @@ def test_processes_take_turns_and_the_order_turns(monkeypatch):
 
 def test_samples_last_as_long_as_asked():
     calls = []
-    samples = timing._samples([lambda: calls.append(0)] * 3, 4, 0.005)
+    samples = timing.time_samples([lambda: calls.append(0)] * 3, 4, 0.005)
     assert samples.shape == (4,)
     assert (samples > 0).all()
     assert len(calls) % 3 == 1  # whole rounds, after the one call that tells how long it takes
@@ -64,3 +66,26 @@ def test_samples_last_as_long_as_asked():
 def test_bad_settings(settings):
     with pytest.raises(ValueError, match="wanted a whole number of 1 or more"):
         compare.speed("numpy-layers", "sample", **settings)
+
+
+def test_the_work_of_one_image_is_202800_operations():
+    """conv 97,344, dense 27,040 forward and 54,080 back, filters 24,336."""
+    assert targets.flops_per_image((28, 28, 1)) == 97_344 + 27_040 + 54_080 + 24_336 == 202_800
+
+
+def test_targets_are_held_against_the_best_framework():
+    rows = [("numpy-fused", "train", 32, 1e-5), ("torch", "train", 32, 2e-5), ("jax", "train", 32, 5e-5)]
+    rows += [
+        ("numpy-layers", "train", 32, 1e-4),
+        ("numpy-fused", "predict", 1, 2e-5),
+        ("onnxruntime", "predict", 1, 3e-5),
+    ]
+    frame = pd.DataFrame(rows, columns=["implementation", "task", "batch_size", "seconds_per_image"])
+    frame["outcome"] = "timed"
+    frame.attrs = {"gemm_flops_per_second": 40.56e9, "input_shape": (28, 28, 1)}
+    found = targets.targets(frame)
+    assert output.target_lines(found) == [
+        "train, batch 32: 2.00 times as fast as the best framework (torch); target 3.00: missed by 33%",
+        "train, batch 32: 50% share of the matrix-product rate; target 25%: met",
+        "predict, batch 1: 1.50 times as fast as the best framework (onnxruntime); target 1.00: met",
+    ]
