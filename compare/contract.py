@@ -95,7 +95,7 @@ def _pip(extra: str) -> str:
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("numpy-loops", "numpy_cnn.loops:Loops", "numpy", "pip install .", ("parity", "speed")),
+        Entry("numpy-loops", "numpy_cnn.one_by_one:Loops", "numpy", "pip install .", ("parity", "speed")),
         Entry("numpy-layers", "numpy_cnn.layers:Layers", "numpy", "pip install ."),
         Entry("numpy-fused", "numpy_cnn.fused:Fused", "numpy", "pip install ."),
         Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch")),

@@ -158,9 +158,9 @@ def defects_table(frame):
     rows = []
     for name, group in frame.groupby("defect", sort=False):
         spread = f" +- {group['accuracy'].std():.1%}" if len(group) > 1 else ""
-        difference = (group["accuracy"] - group["accuracy_of_right"]).mean()
+        difference = round(100 * (group["accuracy"] - group["accuracy_of_right"]).mean(), 1) + 0.0  # no minus zero
         says = f"differs at {group['stage'].iloc[0]}" if group["caught"].iloc[0] else "agrees"
-        rows.append((name, says, f"{group['accuracy'].mean():.1%}{spread}", f"{100 * difference:+.1f} points"))
+        rows.append((name, says, f"{group['accuracy'].mean():.1%}{spread}", f"{difference:+.1f} points"))
     return pd.DataFrame(rows, columns=["defect", "parity says", "test accuracy", "beside the right network"])
 
 

@@ -18,7 +18,7 @@ from numpy_cnn.checks import (
 )
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
-from numpy_cnn.loops import Loops
+from numpy_cnn.one_by_one import Loops
 from numpy_cnn.softmax import log_softmax, softmax
 from numpy_cnn.weights import load_weights, save_weights
 

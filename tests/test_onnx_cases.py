@@ -19,7 +19,7 @@ from compare.verdict import arbiter
 from compare.verdict.allowances import Bounded, Rounding, Stages
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
-from numpy_cnn.loops import Loops
+from numpy_cnn.one_by_one import Loops
 
 WAYS = [
     Layers,

@@ -17,7 +17,7 @@ from compare.verdict.allowances import Bounded, Rounding, Stages, near_ties
 from compare.verdict.judge import STAGE_OF, STAGE_ORDER
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
-from numpy_cnn.loops import Loops
+from numpy_cnn.one_by_one import Loops
 
 WAYS = {"layers": Layers, "loops": Loops, "fused": Fused}
 EXACT = Rounding(2.0**-53, float(np.finfo(np.float64).tiny))

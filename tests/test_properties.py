@@ -20,7 +20,7 @@ from compare.verdict.probes import LEARNING_RATE, Probe
 from numpy_cnn.checks import CHUNK
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
-from numpy_cnn.loops import Loops
+from numpy_cnn.one_by_one import Loops
 
 WAYS = [
     Layers,

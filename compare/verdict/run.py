@@ -10,6 +10,7 @@ from compare import cells, contract, data, environment
 from compare.progress import progress_bar
 from compare.verdict import judge, probes
 from compare.verdict.observe import observe, pack
+from compare.verdict.path import judge_path
 from numpy_cnn.layers import Layers
 
 LIMIT = 600  # seconds for one implementation on all probes
@@ -114,7 +115,7 @@ def judge_result(result, cases, training, dtypes):
         if training is not None:
             key = f"path|{dtype}|"
             raised = result.meta["raised"].get(f"{key}path")
-            rows += judge.judge_path(name, training, dtype, _under(result.arrays, key), raised)
+            rows += judge_path(name, training, dtype, _under(result.arrays, key), raised)
     return rows
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from numpy_cnn import CNN, loops
 from numpy_cnn.layers import Layers
-from numpy_cnn.loops import Conv3x3, Loops, MaxPool2, Softmax
+from numpy_cnn.loops import Conv3x3, MaxPool2, Softmax
+from numpy_cnn.one_by_one import Loops
 
 IMAGE = np.array([[0, 50, 0, 29], [0, 80, 31, 2], [33, 90, 0, 75], [0, 9, 0, 95]])
 VERTICAL_SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
