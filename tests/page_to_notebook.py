@@ -1,4 +1,4 @@
-"""The walkthrough as a notebook: `python tests/page_to_notebook.py` writes docs/walkthrough.ipynb from docs/walkthrough.md.
+"""The walkthrough as a notebook: `python tests/page_to_notebook.py` writes docs/walkthrough.ipynb from the page.
 
 Words become markdown cells, code blocks code cells with the output that the page shows, `$ command` becomes `!command`.
 It also draws the page's pictures anew, into docs/pictures/. Renew the page itself first: tests/documentation.py.
