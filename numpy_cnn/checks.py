@@ -39,7 +39,10 @@ def check_positive(name, number):
 
 def check_rate(learning_rate):
     """The learning rate as a float, finite and above 0. Raises ValueError."""
-    rate = float(learning_rate)
+    try:
+        rate = float(learning_rate)
+    except (TypeError, ValueError):
+        rate = np.nan
     if not (np.isfinite(rate) and rate > 0):
         raise ValueError(f"learning_rate: found {learning_rate!r}, wanted a finite number above 0")
     return rate

@@ -138,6 +138,10 @@ class CNN:
         labels = check_labels(labels, len(images), self.classes)
         epochs, batch_size = check_positive("epochs", epochs), check_positive("batch_size", batch_size)
         rate = check_rate(learning_rate)
+        if validation is not None:
+            if len(validation) != 2:
+                raise ValueError(f"validation: found {len(validation)} parts, wanted (images, labels)")
+            check_labels(validation[1], len(check_images(validation[0], self.input_shape)), self.classes)
         history: dict[str, list[float]] = {"loss": [], "seconds": []}
         for epoch in range(epochs):
             start, loss = time.perf_counter(), 0.0

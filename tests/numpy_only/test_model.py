@@ -222,6 +222,9 @@ def batch(**changes):
         ({"batch_size": -3}, "batch_size: found -3"),
         ({"learning_rate": math.nan}, "learning_rate: found nan"),
         ({"learning_rate": 0}, "learning_rate: found 0"),
+        ({"learning_rate": "fast"}, "learning_rate: found 'fast'"),
+        ({"validation": (np.zeros((2, 28, 28)), [1, 11])}, "labels: found 11 at index 1"),
+        ({"validation": ([],)}, "validation: found 1 parts, wanted"),
     ],
 )
 def test_bad_input_to_fit_changes_nothing(changes, message):
