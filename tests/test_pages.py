@@ -390,7 +390,7 @@ def test_unknown_size_brings_the_nearest():
 
 
 def test_report_of_one_implementation(tmp_path):
-    result = pages.report(tmp_path / "report", "numpy", "sample", size="quick", progress=False)
+    result = pages.report(tmp_path / "report", "numpy-layers", "sample", size="quick", progress=False)
     assert result.verdict[0] == "NumPy agrees with the definition"
     assert result.exit_code == 0
     assert sorted(path.name for path in result.folder.iterdir()) == sorted(pages.FILES)

@@ -17,7 +17,13 @@ SIZES = {
     "normal": {"accuracy": {"epochs": 3, "seeds": 1}, "speed": {"rounds": 3, "samples": 5}},
     "full": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 5, "samples": 5}},
 }
-TITLES = {"numpy-layers": "NumPy", "torch": "PyTorch", "keras-tensorflow": "Keras"}
+TITLES = {
+    "numpy-layers": "NumPy",
+    "numpy-fused": "NumPy (fused)",
+    "numpy-loops": "NumPy (loops)",
+    "torch": "PyTorch",
+    "keras-tensorflow": "Keras",
+}
 FINE = ("agrees", "not offered")  # outcomes that are no failure; what is not offered is no agreement either
 
 
