@@ -5,6 +5,7 @@
     compare.accuracy(epochs=1)                  # DataFrame: test accuracy and loss by epoch
     compare.speed(batch_sizes=[32])             # DataFrame: seconds an image
     compare.report("report")                    # all of it, as pages
+    compare.check("my_cnn.py")                  # anyone's code: what differs, and why; needs NumPy alone
 
 No framework is imported here or by any of these: each implementation runs in a process of its own. The rooms are called
 `verdict`, `training`, `timing` and `pages`, since `compare.parity` cannot be both a function and a module.
@@ -12,7 +13,17 @@ No framework is imported here or by any of these: each implementation runs in a 
 
 from typing import Any
 
-__all__ = ["accuracy", "convert", "defects", "implementations", "parity", "report", "speed"]
+__all__ = [
+    "accuracy",
+    "check",
+    "convert",
+    "defects",
+    "implementations",
+    "parametrize_with_checks",
+    "parity",
+    "report",
+    "speed",
+]
 
 _HOMES = {
     "parity": "compare.verdict.run",
@@ -21,7 +32,9 @@ _HOMES = {
     "report": "compare.pages.report",
     "implementations": "compare.listing",
     "convert": "compare.conversion",
+    "check": "compare.checking.run",
     "defects": "compare.evidence",
+    "parametrize_with_checks": "compare.pytest_plugin",
 }
 
 

@@ -32,7 +32,8 @@ class Result:
     """What became of a cell.
 
     status: "ok"; "raised" (the code under test raised; `error` says what and where), "crashed" (died without a result),
-    "hung" (killed at its limit) or "missing" (the framework cannot be imported).
+    "hung" (killed at its limit) or "missing" (the framework cannot be imported). A cell that crashed or hung may have
+    left a partial result in the file that its spec names: arrays and meta hold that.
     """
 
     spec: dict
@@ -99,7 +100,8 @@ class _Process:
         self.result = folder / "result.npz"
         self.log = folder / "log.txt"
         spec_file = folder / "spec.json"
-        spec_file.write_text(json.dumps({**spec, "result": str(self.result)}))
+        self.partial = folder / "partial.npz"
+        spec_file.write_text(json.dumps({**spec, "result": str(self.result), "partial": str(self.partial)}))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 # -P: the folder this is started from must not shadow a framework
@@ -122,10 +124,12 @@ class _Process:
         if self.result.exists():
             arrays, meta = read_arrays(self.result)
             return Result(self.spec, meta.pop("status"), arrays, meta, meta.pop("error", ""), log)
+        arrays, meta = read_arrays(self.partial) if self.partial.exists() else ({}, {})
         if code is None:
-            return Result(self.spec, "hung", error=f"no result within {self.spec['limit']:g} s", log=log)
+            return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return Result(self.spec, "crashed", error=f"the process ended with {how} and left no result", log=log)
+        error = f"the process ended with {how} and left no result"
+        return Result(self.spec, "crashed", arrays, meta, error, log)
 
     def kill(self):
         """End the whole group, grandchildren included."""

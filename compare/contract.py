@@ -152,3 +152,7 @@ def note_missing(results, by_name):
         lines = [f"{name}: {reason}; install: {ENTRIES[name].install}" for name, reason in reasons.items()]
         raise UnavailableError("\n".join(lines))
     return reasons
+
+
+class NotOfferedError(Exception):
+    """The code under test does not offer what was asked of it; the message says what, and the answer counts it so."""

@@ -2,31 +2,12 @@
 
 import json
 import math
-from pathlib import Path
 
 import pandas as pd
 
+from compare.files import write_text
+
 SCHEMA_VERSION = 1
-
-
-def check_writable(path):
-    """Raise OSError now, and not after minutes of work, where a file could not be written. None is fine."""
-    if path is None:
-        return
-    path = Path(path)
-    probe = path.with_name(f".{path.name}.probe")
-    probe.touch()
-    probe.unlink()
-
-
-def write_text(path, text):
-    """Write a file whole or not at all."""
-    temporary = Path(path).with_name(f".{Path(path).name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def document(command, frame):
@@ -154,14 +135,40 @@ def accuracy_table(frame):
 
 
 def defects_table(frame):
-    """By defect: what parity says, and the test accuracies over the seeds, mean and standard deviation."""
+    """By defect: what `check` says, in how many implementations it says so, and the test accuracy."""
     rows = []
     for name, group in frame.groupby("defect", sort=False):
-        spread = f" +- {group['accuracy'].std():.1%}" if len(group) > 1 else ""
-        difference = round(100 * (group["accuracy"] - group["accuracy_of_right"]).mean(), 1) + 0.0  # no minus zero
-        says = f"differs at {group['stage'].iloc[0]}" if group["caught"].iloc[0] else "agrees"
-        rows.append((name, says, f"{group['accuracy'].mean():.1%}{spread}", f"{difference:+.1f} points"))
-    return pd.DataFrame(rows, columns=["defect", "parity says", "test accuracy", "beside the right network"])
+        trained = group[group["accuracy"].notna()]
+        accuracy, beside = "does not run" if frame["accuracy"].notna().any() else "", ""
+        if len(trained):
+            row = trained.iloc[0]
+            spread = "" if pd.isna(row["accuracy_spread"]) else f" +- {row['accuracy_spread']:.1%}"
+            difference = round(100 * (row["accuracy"] - row["accuracy_of_right"]), 1) + 0.0  # no minus zero
+            accuracy, beside = f"{row['accuracy']:.1%}{spread}", f"{difference:+.1f} points"
+        if group["diverged"].any():
+            accuracy = f"{accuracy}, diverges from {group['diverged'].max()}" if len(trained) else "diverges"
+        rows.append((name, accuracy, beside, *_said(group)))
+    return pd.DataFrame(rows, columns=["defect", "test accuracy", "beside the right one", "check says", "at", "named"])
+
+
+def _said(group):
+    if not group["caught"].any():
+        return "agrees", "", f"{len(group)} of {len(group)} agree"
+    says = group["says"].mode().iloc[0] or "differs"
+    same = group["named"].sum()
+    says = "that it is this" if same == len(group) else says
+    return says, group["stage"].mode().iloc[0], f"{same} of {len(group)}"
+
+
+def defects_score(score):
+    """The counts of `evidence.score` in one line."""
+    tried = score["tried"]
+    return (
+        f"{tried} defects in implementations: caught {score['caught']} ({score['caught'] / max(1, tried):.0%}), "
+        f"named right {score['named_right']} ({score['named_right'] / max(1, tried):.1%}), wrong "
+        f"{score['named_wrong']}, blamed on another stage {score['blamed_on_another_stage']}, "
+        f"false alarms {score['false_alarms']}"
+    )
 
 
 def speed_table(frame):

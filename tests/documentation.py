@@ -8,6 +8,7 @@
 
 `<!-- numbers vary -->` before a block: its numbers depend on the machine, so digits are not compared, words are.
 `<!-- takes minutes -->`: as that, and run only when the page is renewed; the tests compare its table's head.
+`<!-- exits with 1 -->`: and that is right there.
 """
 
 import contextlib
@@ -21,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"(?P<vary><!-- (?:numbers vary|takes minutes) -->\n)?```(?P<kind>python|console)\n(?P<body>.*?)```\n"
+    r"(?P<vary><!-- (?:numbers vary|takes minutes) -->\n)?(?P<fails><!-- exits with 1 -->\n)?"
+    r"```(?P<kind>python|console)\n(?P<body>.*?)```\n"
     r"(?:```text\n(?P<text>.*?)```\n)?",
     re.DOTALL,
 )
@@ -37,6 +39,7 @@ class Block:
     shown: str
     exact: bool
     long: bool
+    code_wanted: int = 0
 
     @property
     def name(self):
@@ -52,10 +55,17 @@ def blocks(page):
         if match["kind"] == "console":
             first, _, shown = body.partition("\n")
             assert first.startswith("$ "), f"a console block begins with {first!r}, wanted '$ command'"
-            found.append(Block(match, "console", first[2:], shown, match["vary"] is None, long))
+            code = 1 if match["fails"] else 0
+            found.append(Block(match, "console", first[2:], shown, match["vary"] is None, long, code))
         else:
             found.append(Block(match, "python", body, match["text"] or "", match["vary"] is None, long))
     return found
+
+
+def workplace(folder):
+    """The folder, with `docs` in it as in a checkout: what is written beside it does not litter the project."""
+    (folder / "docs").symlink_to(ROOT / "docs")
+    return folder
 
 
 def run(block, folder, namespace):
@@ -64,7 +74,7 @@ def run(block, folder, namespace):
     if block.kind == "console":
         command = re.sub(r"^python ", f"{sys.executable} ", block.code)
         done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=folder, env=environment)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == block.code_wanted, done.stdout + done.stderr
         return done.stdout
     output = io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(output):
@@ -91,7 +101,7 @@ def renew(path, folder):
     for block in blocks(page):
         print(f"running {block.name}", file=sys.stderr)
         output = "\n".join(line.rstrip() for line in run(block, folder, namespace).splitlines()).strip("\n") + "\n"
-        vary = block.match["vary"] or ""
+        vary = (block.match["vary"] or "") + (block.match["fails"] or "")
         parts.append(page[end : block.match.start()])
         if block.kind == "console":
             parts.append(f"{vary}```console\n$ {block.code}\n{output}```\n")
@@ -109,4 +119,4 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     for name in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as scratch:
-            renew(name, scratch)
+            renew(name, workplace(Path(scratch)))

@@ -1,26 +1,38 @@
-"""Known defects: each is caught, and blamed on the stage that it is in; the right network is not accused."""
+"""Known defects, put into implementations: each is caught and named, and the right network is not accused."""
 
 import pytest
 
 import compare
-from compare import output
+from compare import evidence, output
 from compare.evidence import COLUMNS, RIGHT
 from compare.verdict.defects import DEFECTS
 from compare.verdict.judge import STAGE_ORDER
 
+# One of each room, so that each is caught whatever the arithmetic is; `python -m compare defects` tries all in all.
+SOME = [
+    "every tied maximum gets the gradient",
+    "kernel flipped",
+    "no shift in the softmax",
+    "gradients added to those",
+    "only the diagonal",
+    "weights already updated",
+    "labels off by one",
+]
+
 
 @pytest.fixture(scope="module")
 def frame():
-    return compare.defects("sample", seeds=1, progress=False)
+    return compare.defects("numpy-layers", "sample", seeds=1, progress=False)
 
 
-def test_all_are_caught_and_blamed_on_their_stage(frame):
+def test_all_are_caught_and_named(frame):
     assert list(frame.columns) == COLUMNS
-    wrong = frame[frame["defect"] != RIGHT].set_index("defect")
-    assert list(wrong.index) == [defect.name for defect in DEFECTS]
-    for defect in DEFECTS:
-        assert wrong.loc[defect.name, "caught"]
-        assert wrong.loc[defect.name, "stage"] == defect.stage
+    wrong = frame[frame["defect"] != RIGHT]
+    assert list(wrong["defect"]) == [defect.name for defect in DEFECTS]
+    assert list(wrong[~wrong["caught"]]["defect"]) == []
+    assert list(wrong[~wrong["named"]]["defect"]) == []
+    assert list(wrong["stage"]) == [defect.stage for defect in DEFECTS]
+    assert evidence.passed(frame.attrs["score"])
 
 
 def test_the_right_network_is_not_accused(frame):
@@ -33,17 +45,50 @@ def test_accuracy_tells_hardly_any_of_them_apart(frame):
     """The claim of the project, in one number that can fail: most of them train to within 2 points, or better."""
     wrong = frame[frame["defect"] != RIGHT]
     unnoticed = (wrong["accuracy"] > wrong["accuracy_of_right"] - 0.02).mean()
-    assert unnoticed > 0.75
+    assert unnoticed > 0.5
+
+
+@pytest.mark.parametrize("implementation", ["numpy-fused", "numpy-loops", "torch", "keras-tensorflow"])
+def test_in_the_other_implementations_too(implementation):
+    frame = compare.defects(implementation, "sample", only=SOME, train=False, progress=False)
+    wrong = frame[frame["defect"] != RIGHT]
+    assert len(wrong) >= len(SOME)
+    assert wrong["named"].all(), wrong[["defect", "says", "stage"]]
+    assert not frame[frame["defect"] == RIGHT]["caught"].any()
+    assert frame["accuracy"].isna().all()
 
 
 def test_each_has_a_name_a_stage_and_advice():
-    assert len({defect.name for defect in DEFECTS}) == len(DEFECTS)
+    assert len({defect.name for defect in DEFECTS}) == len(DEFECTS) >= 50
     for defect in DEFECTS:
         assert defect.stage in STAGE_ORDER
         assert defect.advice
+        assert defect.looks
+
+
+def test_wrong_names_count_double():
+    assert evidence.passed({"caught": 40, "tried": 40, "named": 0.95, "false_alarms": 0})
+    for failing in ({"caught": 39}, {"named": 0.94}, {"false_alarms": 1}):
+        assert not evidence.passed({"caught": 40, "tried": 40, "named": 1.0, "false_alarms": 0} | failing)
+
+
+def test_score_of_a_frame(frame):
+    some = frame.head(11).copy()  # the right network and ten defects
+    some.loc[some.index[1], ["named", "says"]] = [False, "another"]
+    some.loc[some.index[2], ["named", "says"]] = [False, ""]
+    some.loc[some.index[0], "caught"] = True
+    found = evidence.score(some)
+    assert (found["named_right"], found["named_wrong"], found["false_alarms"]) == (8, 1, 1)
+    assert found["named"] == pytest.approx(0.7)
 
 
 def test_the_table_of_the_command(frame):
     table = output.defects_table(frame)
-    assert table["parity says"].iloc[0] == "agrees"
-    assert table["parity says"].iloc[1] == "differs at pool backward"
+    assert table["check says"].iloc[0] == "agrees"
+    assert (table["check says"].iloc[1:] == "that it is this").all()
+    assert "named right 102 (100.0%)" in output.defects_score(frame.attrs["score"])
+
+
+def test_a_name_that_is_none():
+    with pytest.raises(ValueError, match="unknown defect"):
+        compare.defects("numpy-layers", "sample", only=["no such thing"])

@@ -3,9 +3,13 @@
 import configparser
 import re
 
+import documentation
 import pandas as pd
 import pytest
 from documentation import ROOT, blocks, comparable, run
+
+from compare import evidence, output, timing
+from compare.verdict.defects import DEFECTS
 
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]
 
@@ -17,12 +21,28 @@ printed: dict[str, str] = {}
 def workplace(tmp_path_factory):
     """A folder and a namespace for each page, shared by its blocks in their order."""
     made = {}
-    return lambda page: made.setdefault(page, (tmp_path_factory.mktemp(page.stem), {"__name__": page.stem}))
+
+    def make(page):
+        if page not in made:
+            made[page] = documentation.workplace(tmp_path_factory.mktemp(page.stem)), {"__name__": page.stem}
+        return made[page]
+
+    return make
 
 
 def head(shown):
     """The first line of the table in an output."""
     return next(line for line in shown.splitlines() if line.startswith("|"))
+
+
+def table_of(command):
+    """What a command that takes minutes would print as table of one row."""
+    if "defects" in command:
+        row = {"named": True, "caught": True, "diverged": 0, "says": "", "defect": "x", "stage": "y"}
+        frame = pd.DataFrame([dict.fromkeys(evidence.COLUMNS, 1.0) | row])
+        return output.table(output.defects_table(frame))
+    frame = pd.DataFrame([dict.fromkeys(timing.COLUMNS, 1.0)]).assign(outcome="timed")
+    return output.table(output.speed_table(frame))
 
 
 @pytest.mark.parametrize(
@@ -36,10 +56,7 @@ def head(shown):
 def test_block(page, number, workplace):
     block = blocks(page.read_text())[number]
     if block.long:
-        from compare import output, timing
-
-        frame = pd.DataFrame([dict.fromkeys(timing.COLUMNS, 1.0)]).assign(outcome="timed")
-        assert output.table(output.speed_table(frame)).splitlines()[0].split() == head(block.shown).split()
+        assert head(table_of(block.code)).split() == head(block.shown).split()
         return
     # a command that stands on several pages is run once
     found = printed.get(block.code) or run(block, *workplace(page))
@@ -62,3 +79,10 @@ def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_number_of_defects():
+    readme = (ROOT / "README.md").read_text()
+    assert f"{len(DEFECTS)} mistakes, in five implementations" in readme
+    (table,) = blocks((ROOT / "docs" / "defects.md").read_text())
+    assert all(f"| {defect.name} " in table.shown for defect in DEFECTS)

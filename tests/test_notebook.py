@@ -25,7 +25,7 @@ def test_the_notebook_is_what_the_page_makes():
 def test_every_block_is_a_cell():
     cells = [cell for cell in notebook(TEXT).cells if cell.cell_type == "code"]
     assert len(cells) == len(blocks(TEXT)) > 20
-    assert cells[-1].source == "!python -m compare defects --data sample"
+    assert cells[-1].source.startswith("!python -m compare defects --data sample")
     assert [bool(cell.outputs) for cell in cells] == [bool(block.shown) for block in blocks(TEXT)]
 
 

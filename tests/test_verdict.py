@@ -11,7 +11,7 @@ import pytest
 from mutants import MUTANTS, ROOT, load_mutant, write_mutant
 
 from compare import cells, data
-from compare.verdict import arbiter, definition, judge, probes, run
+from compare.verdict import arbiter, definition, expected, judge, probes, run
 from compare.verdict.allowances import Bounded, Rounding, Stages, near_tie_filters, near_ties, whole_pass
 from compare.verdict.observe import observe, pack
 from numpy_cnn.layers import Layers
@@ -164,9 +164,9 @@ def test_loops_and_arbiter_agree_on_every_function(digits, name):
         whole_pass(Stages(module, case.padding, Rounding.of("float64")), case.images, case.labels, case.parameters)
         for module in (definition, arbiter)
     )
-    for quantity, expected in by_loops.items():
-        assert judge.measure(by_arbiter[quantity].value, expected).allowance_used <= 1
-        assert by_arbiter[quantity].allowance == pytest.approx(expected.allowance, rel=1e-9)
+    for quantity, bounded in by_loops.items():
+        assert judge.measure(by_arbiter[quantity].value, bounded).allowance_used <= 1
+        assert by_arbiter[quantity].allowance == pytest.approx(bounded.allowance, rel=1e-9)
 
 
 def test_measure_finds_the_worst_use_of_an_allowance_and_never_lets_nan_pass():
@@ -186,15 +186,16 @@ def test_near_ties_are_known_and_either_order_is_right():
     assert near_ties(x).ravel().tolist() == [True, True, False, True]
     stages = Stages(arbiter, "valid", Rounding.of("float64"))
     upstream = Bounded.exact(np.array([3.0]).reshape(1, 1, 1, 1))
+    right = stages.pool_backward(x, upstream)
     for corner, accepted in (((0, 0), True), ((0, 1), True), ((1, 0), False), ((1, 1), True)):
         found = np.zeros((1, 2, 2, 1))
         found[0, *corner, 0] = 3.0
-        expected = judge._routed(stages, x, upstream, found)
-        assert expected.near_ties == 1
-        assert (judge.measure(found, expected).allowance_used == 0) is accepted, corner
+        routed = expected.routed(right, x, upstream, found)
+        assert routed.near_ties == 1
+        assert (judge.measure(found, routed).allowance_used == 0) is accepted, corner
     twice = np.zeros((1, 2, 2, 1))
     twice[0, 0] = 3.0
-    assert judge.measure(twice, judge._routed(stages, x, upstream, twice)).allowance_used == np.inf
+    assert judge.measure(twice, expected.routed(right, x, upstream, twice)).allowance_used == np.inf
 
 
 def test_a_near_tie_moves_the_filters_by_the_difference_of_the_patches_and_a_flat_one_not_at_all():

@@ -84,6 +84,21 @@ class Stages:
         self.padding = padding
         self.rounding = rounding
 
+    def at(self, before=None, rate=0.0, seen=None):
+        """The right network does not depend on what went before, on the rate, or on what another computed."""
+
+    def scale(self, images):
+        """What the first layer is given: images are scaled already."""
+        return images
+
+    def keep(self, images):
+        """What the caller's images hold afterwards: what they held before."""
+        return Bounded.exact(images)
+
+    def update(self, parameters, gradients, rate, memory):
+        """Parameters after one step of plain SGD, by name; gradients are `Bounded`."""
+        return {name: update(value, gradients[name], rate, self.rounding) for name, value in parameters.items()}
+
     def conv(self, images, weight):
         """Images and filters exact: (N, H', W', F)."""
         y = self.reference.conv(images, weight, self.padding)
@@ -243,13 +258,14 @@ def whole_pass(stages, images, labels, parameters):
     """Loss and gradients of the parameters with nothing observed in between: allowances carried all the way.
 
     Args:
-        stages: `Stages`.
+        stages: `Stages`, or `ChangedStages`.
         images (N, H, W, C), labels (N,), parameters: exact.
     Returns:
         dict of `Bounded`: conv, pool, logits, probabilities, loss, d_logits, d_pool, d_conv_weight, d_dense_weight,
         d_dense_bias.
     """
     w, dense_w, bias = (np.asarray(parameters[k], np.float64) for k in ("conv_weight", "dense_weight", "dense_bias"))
+    images = stages.scale(images)
     conv = stages.conv(images, w)
     pool = stages.pool(conv)
     logits = stages.dense(pool, dense_w, bias)

@@ -8,8 +8,8 @@ import contextlib
 import numpy as np
 
 from compare.cells import read_arrays
-from compare.contract import ACTIVATIONS, BACKWARD, PARAMETERS
-from compare.verdict.probes import LEARNING_RATE
+from compare.contract import ACTIVATIONS, BACKWARD, PARAMETERS, NotOfferedError
+from compare.verdict.probes import LEARNING_RATE, earlier, earlier_batch
 
 # The input of each stage when it is asked alone.
 STAGE_INPUT = {"conv": "images", "pool": "conv", "logits": "pool", "probabilities": "logits", "loss": "logits"}
@@ -23,7 +23,7 @@ def pack(probes, dtypes, path=None):
         for probe in probes:
             case = probe.rounded(dtype)
             key = f"{probe.name}|{dtype}"
-            cases.append({"name": probe.name, "dtype": dtype, "geometry": probe.geometry})
+            cases.append({"name": probe.name, "dtype": dtype, "geometry": probe.geometry, "exact": probe.exact})
             arrays |= {f"{key}|{name}": case.inputs[name] for name in case.inputs}
             arrays |= {f"{key}|{name}": case.parameters[name] for name in PARAMETERS}
             arrays |= {f"{key}|images": case.images, f"{key}|labels": case.labels}
@@ -33,79 +33,119 @@ def pack(probes, dtypes, path=None):
     return arrays, {"cases": cases, "dtypes": list(dtypes), "path": path is not None}
 
 
-def observe(spec, implementation):
+def _message(error):
+    return f"{type(error).__name__}: {error}"
+
+
+def observe(spec, implementation, save=lambda found, meta: None, explain=_message):
     """(arrays, meta) of one implementation. What raises is an entry of meta["raised"] and the rest goes on.
 
     Args:
         spec: with `inputs`, the file that `pack` filled.
-        implementation: a class that fulfils `compare.contract.Implementation`, or at least constructor, parameters,
-            `activations` (some of them) and `predict`. What it lacks, or a dtype that its `dtypes` does not name, is
-            left out of the result.
+        implementation: a class that fulfils `compare.contract.Implementation`, or at least its constructor and some of
+            its methods. What it lacks, a dtype that its `dtypes` does not name, or what it refuses with
+            `NotOfferedError`, is left out of the result; the refusals are in meta["refused"].
+        save: called before each kind of call with what there is so far, and with meta["at"], the call that comes:
+            should the code under test never return, that much is known.
+        explain: what is noted of an exception.
     """
     given, meta = read_arrays(spec["inputs"])
     found: dict = {}
-    raised: dict = {}
-    for case in meta["cases"]:
-        key = f"{case['name']}|{case['dtype']}"
-        if case["dtype"] not in getattr(implementation, "dtypes", meta["dtypes"]):
-            continue  # not offered
-        batch = {name.removeprefix(key + "|"): value for name, value in given.items() if name.startswith(key + "|")}
-        with _noted(raised, f"{key}|run"):
-            model = implementation(**case["geometry"], dtype=case["dtype"], seed=0)
-            model.set_parameters({name: batch[name] for name in PARAMETERS})
-            for name, value in _one_pass(model, batch, raised, key).items():
-                found[f"{key}|{name}"] = np.asarray(value)
-    if meta["path"]:
-        for dtype in meta["dtypes"] if hasattr(implementation, "step") else ():
-            with _noted(raised, f"path|{dtype}|path"):
+    noted: dict = {"raised": {}, "refused": {}}
+    noted["offers"] = [task for task, (_, method) in TASKS.items() if hasattr(implementation, method)]
+    offered = [case for case in meta["cases"] if case["dtype"] in getattr(implementation, "dtypes", meta["dtypes"])]
+    alone: dict = {}
+    for task, (mode, method) in TASKS.items():
+        if not hasattr(implementation, method):
+            continue
+        save(found, {**noted, "at": task})
+        for case in offered:
+            key = f"{case['name']}|{case['dtype']}"
+            batch = {name.removeprefix(key + "|"): value for name, value in given.items() if name.startswith(key + "|")}
+            batch["exact"] = case["exact"]
+            with _noting(noted, f"{key}|{mode}|{task}", explain):
+                if mode == "alone" and key in alone:
+                    model = alone[key]
+                else:  # a pass begins with a fresh model, so that its history is known
+                    model = implementation(**case["geometry"], dtype=case["dtype"], seed=0)
+                    if hasattr(model, "set_parameters"):
+                        model.set_parameters({name: batch[name] for name in PARAMETERS})
+                    if mode == "alone":
+                        alone[key] = model
+                for name, value in _call(task, model, batch).items():
+                    found[f"{key}|{mode}|{name}"] = np.array(value)
+    if meta["path"] and hasattr(implementation, "step"):
+        save(found, {**noted, "at": "path"})
+        for dtype in [dtype for dtype in meta["dtypes"] if dtype in getattr(implementation, "dtypes", meta["dtypes"])]:
+            with _noting(noted, f"path|{dtype}|path", explain):
                 found |= _path(implementation, given, dtype)
-    return found, {"raised": raised}
+    return found, noted
+
+
+# What is asked, stage by stage, so that a crash is that of its stage: mode, and the method without which it is skipped.
+TASKS = {
+    **{f"{stage} forward": ("alone", "forward_stage") for stage in ACTIVATIONS},
+    **{f"{stage} backward": ("alone", "backward_stage") for stage in BACKWARD},
+    "head": ("head", "head"),
+    "activations": ("run", "activations"),
+    "predict": ("run", "predict"),
+    "gradients": ("run", "gradients"),
+    "step": ("run", "step"),
+}
 
 
 @contextlib.contextmanager
-def _noted(raised, key):
+def _noting(noted, key, explain):
     """Note what the code under test raises, and go on: the verdict counts it against every quantity it took with it."""
     try:
         yield
+    except NotOfferedError as reason:
+        noted["refused"][key] = str(reason)
     except Exception as error:  # see above: noted, judged as a failure
-        raised[key] = f"{type(error).__name__}: {error}"
+        noted["raised"][key] = explain(error)
 
 
-def _one_pass(model, batch, raised, key):
-    images, labels = batch["images"], batch["labels"]
-    found: dict = {}
-    with _noted(raised, f"{key}|run"):
-        # another batch first, of another size: state that leaks from call to call shows in what follows
-        other = images[::-1][: max(1, len(images) - 1)] * images.dtype.type(0.5)
-        model.predict(other)
-        if hasattr(model, "gradients"):
-            model.gradients(other, labels[::-1][: len(other)])
-        found |= {f"run|{name}": value for name, value in model.activations(images, labels).items()}
-        if hasattr(model, "gradients"):
-            found |= {f"run|d_{name}": value for name, value in model.gradients(images, labels).items()}
-        found["run|predict"] = model.predict(images)
-    for stage in ACTIVATIONS if hasattr(model, "forward_stage") else ():
-        with _noted(raised, f"{key}|alone"):
-            x = batch[STAGE_INPUT[stage]]
-            found[f"alone|{stage}"] = model.forward_stage(stage, x, labels if stage == "loss" else None)
-    for stage in BACKWARD if hasattr(model, "backward_stage") else ():
-        with _noted(raised, f"{key}|alone"):
-            x, upstream = batch[STAGE_INPUT[stage]], batch[f"up_{stage}"]
-            result = model.backward_stage(stage, x, upstream, labels if stage == "loss" else None)
-            found |= {f"alone|d_{name}": value for name, value in result.items()}
-    with _noted(raised, f"{key}|run"):
-        held = model.get_parameters()
-        found |= {f"run|kept_{name}": held[name] for name in PARAMETERS}
-        if hasattr(model, "step"):
-            found["run|step_loss"] = model.step(images, labels, LEARNING_RATE)
-            held = model.get_parameters()
-            found |= {f"run|step_{name}": held[name] for name in PARAMETERS}
-    return found
+def _call(task, model, batch):
+    """The quantities that one call gives. Another batch goes first: state that leaks shows in what follows."""
+    images, labels = batch["images"].copy(), batch["labels"]
+    first, first_labels = earlier_batch(batch["images"], labels, batch["exact"])
+    if task == "head":
+        return model.head(batch["pool"], labels)
+    if task == "activations":
+        model.activations(first.copy(), first_labels)
+        return {**model.activations(images, labels), "kept_images": images}
+    if task == "predict":
+        model.predict(first.copy())
+        return {"predict": model.predict(images)}
+    if task == "gradients":
+        model.gradients(first.copy(), first_labels)
+        found = {f"d_{name}": value for name, value in model.gradients(images, labels).items()}
+        held = model.get_parameters() if hasattr(model, "get_parameters") else {}
+        return found | {f"kept_{name}": value for name, value in held.items()}
+    if task == "step":
+        return _step(model, batch)
+    stage, direction = task.split()
+    x = batch[STAGE_INPUT[stage]]
+    wanted = labels if stage == "loss" else None
+    if direction == "forward":
+        model.forward_stage(stage, earlier(x), wanted)
+        return {stage: model.forward_stage(stage, x.copy(), wanted)}
+    upstream = batch[f"up_{stage}"]
+    model.backward_stage(stage, earlier(x), upstream if stage == "loss" else earlier(upstream), wanted)
+    return {f"d_{name}": value for name, value in model.backward_stage(stage, x.copy(), upstream, wanted).items()}
+
+
+def _step(model, batch):
+    count = 1 if getattr(model, "one_image", False) else None
+    loss = model.step(batch["images"][:count].copy(), batch["labels"][:count], LEARNING_RATE)
+    held = model.get_parameters()
+    return {"step_loss": loss, **{f"step_{name}": value for name, value in held.items()}}
 
 
 def _path(implementation, given, dtype):
     """Losses (S,) and parameters (S+1, ...) along the training path."""
-    images, labels = given["path|images"].astype(dtype), given["path|labels"]
+    count = 1 if getattr(implementation, "one_image", False) else None
+    images, labels = given["path|images"][:, :count].astype(dtype), given["path|labels"][:, :count]
     start = {name: given[f"path|{name}"].astype(dtype) for name in PARAMETERS}
     shape = tuple(map(int, images.shape[2:]))
     model = implementation(shape, start["conv_weight"].shape[3], len(start["dense_bias"]), dtype=dtype)
@@ -115,4 +155,6 @@ def _path(implementation, given, dtype):
         losses.append(model.step(batch, wanted, LEARNING_RATE))
         states.append(model.get_parameters())
     found = {f"path|{dtype}|path|{name}": np.stack([state[name] for state in states]) for name in PARAMETERS}
+    if count is not None:
+        found[f"path|{dtype}|path|count"] = np.array(count)
     return {**found, f"path|{dtype}|path|loss": np.array(losses)}

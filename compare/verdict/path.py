@@ -4,7 +4,8 @@ import numpy as np
 
 from compare.contract import PARAMETERS
 from compare.verdict import arbiter, judge
-from compare.verdict.allowances import Rounding, Stages, update, whole_pass
+from compare.verdict.allowances import Rounding, Stages, whole_pass
+from compare.verdict.network import Network, descend
 from compare.verdict.probes import LEARNING_RATE
 
 
@@ -15,47 +16,50 @@ def judge_path(implementation, path, dtype, observed, raised):
     step, and its loss is the loss there. A path of such steps is right whatever distance the two paths reach: that
     distance, to the arbiter's own path, is reported beside it.
     """
+    stages = Stages(arbiter, path.padding, Rounding.of(dtype))
+    found, distance = walk(path, dtype, observed, stages), {}
+    if found["loss"] is None:
+        missing = judge.failure("raised", raised) if raised else judge.NOT_OFFERED
+        found = dict.fromkeys(found, missing)
+    elif all(np.isfinite(observed[f"path|{name}"]).all() for name in PARAMETERS):
+        distance = _distance(path, dtype, observed)
     rows = []
-    states = {name: observed.get(f"path|{name}") for name in PARAMETERS}
-    losses = observed.get("path|loss")
-    if losses is None or any(state is None for state in states.values()):
-        worst = dict.fromkeys(("loss", *PARAMETERS))
-        distance = {}
-    else:
-        worst, distance = _walk(path, dtype, states, losses)
-    for quantity, row in worst.items():
-        row = row or (judge.failure("raised", raised) if raised else judge.NOT_OFFERED)
-        row = row | {
-            "implementation": implementation,
-            "quantity": f"path_{quantity}",
-            "dtype": dtype,
-            "probe": path.name,
-        }
-        row |= {"mode": "run", "stage": "training path", "distance": distance.get(quantity, np.nan)}
-        rows.append(row)
+    for quantity, row in found.items():
+        where = {"implementation": implementation, "quantity": f"path_{quantity}", "dtype": dtype, "probe": path.name}
+        more = {"mode": "run", "stage": "training path", "distance": distance.get(quantity, np.nan)}
+        rows.append(row | where | more)
     return rows
 
 
-def _walk(path, dtype, states, losses):
-    stages = Stages(arbiter, path.padding, Rounding.of(dtype))
-    own = {name: path.parameters[name] for name in PARAMETERS}
-    worst = dict.fromkeys(("loss", *PARAMETERS))
+def walk(path, dtype, observed, stages):
+    """The measured part of the rows of loss and parameters, each at its worst step; None where there is no path."""
+    states = {name: observed.get(f"path|{name}") for name in PARAMETERS}
+    losses = observed.get("path|loss")
+    worst: dict = dict.fromkeys(("loss", *PARAMETERS))
+    if losses is None or any(state is None for state in states.values()):
+        return worst
+    memory: dict = {}
+    before = None
     for step in range(len(losses)):
-        images, labels = path.images[step].astype(dtype).astype(np.float64), path.labels[step]
+        images, labels = _batch(path, dtype, step, observed)
         here = {name: state[step].astype(np.float64) for name, state in states.items()}
         if not all(np.isfinite(value).all() for value in here.values()):
-            return {quantity: judge.failure("differs", f"not finite at step {step}") for quantity in worst}, {}
+            return dict.fromkeys(worst, judge.failure("differs", f"not finite at step {step}"))
+        stages.at(before, LEARNING_RATE)
         right = whole_pass(stages, images, labels, here)
-        for name in PARAMETERS:
-            expected = update(here[name], right[f"d_{name}"], LEARNING_RATE, stages.rounding)
-            worst[name] = _worse(
-                worst[name], judge.measured(dtype, states[name][step + 1], lambda e=expected: e, None), step
-            )
-        worst["loss"] = _worse(
-            worst["loss"], judge.measured(dtype, losses[step], lambda e=right["loss"]: e, None), step
-        )
-        own = _arbiter_step(path, images, labels, own)
-    return worst, {name: float(np.abs(states[name][-1] - own[name]).max()) for name in PARAMETERS}
+        after = stages.update(here, {name: right[f"d_{name}"] for name in PARAMETERS}, LEARNING_RATE, memory)
+        for quantity, bounded in {**after, "loss": right["loss"]}.items():
+            found = losses[step] if quantity == "loss" else states[quantity][step + 1]
+            worst[quantity] = _worse(worst[quantity], judge.measured(dtype, found, lambda b=bounded: b, None), step)
+        before = {name: bounded.value for name, bounded in right.items()} | {"images": images, "labels": labels}
+    return worst
+
+
+def _batch(path, dtype, step, observed):
+    """What step number `step` was given; code that takes one image at a time was given the first of each batch."""
+    count = observed.get("path|count")
+    count = None if count is None else int(count)
+    return path.images[step][:count].astype(dtype).astype(np.float64), path.labels[step][:count]
 
 
 def _worse(before, now, step):
@@ -64,13 +68,12 @@ def _worse(before, now, step):
     return before
 
 
-def _arbiter_step(path, images, labels, parameters):
-    """One float64 step of the arbiter's own path."""
-    w, dense_w, bias = (parameters[name] for name in PARAMETERS)
-    conv = arbiter.conv(images, w, path.padding)
-    pool = arbiter.pool(conv)
-    d_logits = arbiter.loss_backward(arbiter.dense(pool, dense_w, bias), labels)
-    d_pool, d_dense_w, d_bias = arbiter.dense_backward(pool, dense_w, d_logits)
-    d_w = arbiter.conv_backward(images, w, arbiter.pool_backward(conv, d_pool), path.padding)[1]
-    gradients = dict(zip(PARAMETERS, (d_w, d_dense_w, d_bias), strict=True))
-    return {name: parameters[name] - LEARNING_RATE * gradients[name] for name in PARAMETERS}
+def _distance(path, dtype, observed):
+    """How far the parameters ended from where the arbiter's own path ends."""
+    network = Network(arbiter)
+    own = {name: path.parameters[name] for name in PARAMETERS}
+    for step in range(len(path.images)):
+        images, labels = _batch(path, dtype, step, observed)
+        whole = network.whole(images, labels, own, path.padding)
+        own = descend(own, {name: whole[f"d_{name}"] for name in PARAMETERS}, LEARNING_RATE, {})
+    return {name: float(np.abs(observed[f"path|{name}"][-1] - own[name]).max()) for name in PARAMETERS}

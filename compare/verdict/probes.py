@@ -5,7 +5,7 @@ anything is computed, so that every implementation and the arbiter start from th
 """
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,7 +25,9 @@ class Probe:
 
     `inputs` holds the reference's conv (N, H', W', F), pool (N, P, Q, F) and logits (N, K), and random upstream
     gradients `up_conv`, `up_pool`, `up_logits`, `up_loss` (a scalar): random, since ones cancel in the softmax.
-    `by_definition` marks the small ones that are judged by plain loops instead of the arbiter.
+    `by_definition` marks the small ones that are judged by plain loops instead of the arbiter. `exact` marks those with
+    so few bits in images and weights that conv, pool and logits come out exact in float32, in any order of the sums:
+    there a tie is a tie.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Probe:
     parameters: dict
     padding: str = "valid"
     by_definition: bool = False
+    exact: bool = False
     inputs: dict = field(default_factory=dict)
 
     @property
@@ -46,6 +49,28 @@ class Probe:
             "classes": len(self.parameters["dense_bias"]),
             "padding": self.padding,
         }
+
+    def shape_of(self, quantity):
+        """The shape that a quantity, or the gradient with respect to it, has."""
+        name = quantity.removeprefix("d_")
+        n, h, w, _ = self.images.shape
+        border = 0 if self.padding == "same" else 2
+        filters, classes = self.parameters["conv_weight"].shape[3], len(self.parameters["dense_bias"])
+        conv = (n, h - border, w - border, filters)
+        pool = (n, conv[1] // 2, conv[2] // 2, filters)
+        shapes = {"images": self.images.shape, "conv": conv, "pool": pool, "loss": ()}
+        shapes |= {"logits": (n, classes), "probabilities": (n, classes)}
+        return shapes[name] if name in shapes else self.parameters[name].shape
+
+    def earlier_batch(self):
+        """The images and labels that a network is given first: state that leaks into the next call shows there."""
+        return earlier_batch(self.images, self.labels, self.exact)
+
+    def earlier_stages(self):
+        """What each stage alone is given first, named as what a pass holds."""
+        names = ("conv", "pool", "logits", "up_conv", "up_pool", "up_logits")
+        found = {name.replace("up_", "d_"): earlier(self.inputs[name]).astype(np.float64) for name in names}
+        return {**found, "images": earlier(self.images).astype(np.float64), "labels": self.labels}
 
     @property
     def reference(self):
@@ -70,7 +95,7 @@ class Probe:
             "up_logits": rng.standard_normal(logits.shape).astype(dtype),
             "up_loss": rng.standard_normal(()).astype(dtype),
         }
-        return Probe(self.name, self.why, images, self.labels, parameters, self.padding, self.by_definition, inputs)
+        return replace(self, images=images, parameters=parameters, inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -82,6 +107,17 @@ class Path:
     labels: np.ndarray
     parameters: dict
     padding: str = "valid"
+
+
+def earlier(x):
+    """Another input of the same shape, exact where x is: rows, or classes, in the other order, and half as large."""
+    return x[:, ::-1] * x.dtype.type(0.5)
+
+
+def earlier_batch(images, labels, same_size):
+    """Another batch: of the same size, or one image smaller, since an array kept for the wrong size shows as well."""
+    count = len(images) if same_size else max(1, len(images) - 1)
+    return earlier(images)[:count], labels[::-1][:count]
 
 
 def scaled(images):
@@ -146,3 +182,92 @@ def make_path(dataset, seed=0, steps=PATH_STEPS):
     chosen = rng.integers(0, len(dataset.train_images), (steps, PATH_BATCH))
     images = np.stack([scaled(dataset.train_images[batch]) for batch in chosen])
     return Path("digits", images, dataset.train_labels[chosen], params.start_parameters(images.shape[2:], seed=seed))
+
+
+def _few_bits(rng, levels, unit, shape):
+    """Multiples of `unit`, at most `levels` of it and never 0: so few bits that sums of products stay exact."""
+    return rng.integers(1, levels + 1, shape) * rng.choice([-unit, unit], shape)
+
+
+def _exact(name, why, shape, filters, classes, padding, rng, flat=0):
+    """Few bits everywhere, and `flat` columns on the left that are all background, so that windows there tie."""
+    images = _few_bits(rng, 8, 1 / 16, shape)
+    images[:, :, :flat] = -0.5
+    rows = params.random_parameters(shape[1:], filters, classes, padding, rng)["dense_weight"].shape[0]
+    parameters = {
+        "conv_weight": _few_bits(rng, 8, 1 / 8, (3, 3, shape[3], filters)),
+        "dense_weight": _few_bits(rng, 4, 2.0 ** -np.ceil(np.log2(2 * np.sqrt(rows)) + 1), (rows, classes)),
+        "dense_bias": _few_bits(rng, 8, 1 / 16, (classes,)),
+    }
+    return Probe(name, why, images, rng.permutation(np.arange(shape[0]) % classes), parameters, padding, exact=True)
+
+
+def _strokes(count, rng):
+    """Drawings of MNIST's size: strokes of full and half brightness on a flat background, scaled."""
+    images = np.full((count, 28, 28, 1), -0.5)
+    for image in images:
+        for _ in range(4):
+            row, column, length = rng.integers(4, 18, 2).tolist() + [int(rng.integers(4, 8))]
+            if rng.random() < 0.5:
+                image[row : row + 2, column : column + length] = rng.choice([0.5, 0.25, -0.125])
+            else:
+                image[row : row + length, column : column + 2] = rng.choice([0.5, 0.25, -0.125])
+    return images
+
+
+def _large(first, filters, classes, rng):
+    """Two rows of huge logits beside two of about 1.
+
+    The huge ones lie so far from each other and from 0 that exp overflows, or gives 0, in float32 where it does in
+    float64: an implementation without the right shift gives NaN at the same places in both.
+    """
+    why = "logits of 1e5 beside rows of about 1"
+    probe = _exact("large-logits", why, (4, *first), filters, classes, "valid", rng)
+    probe.images[:2] *= 2.0**18
+    weight, bias = probe.parameters["dense_weight"], probe.parameters["dense_bias"]
+    bias[:] = 0  # else these sums would not be exact
+    pool = arbiter.pool(arbiter.conv(probe.images[:2], probe.parameters["conv_weight"], "valid"))
+    while np.diff(np.sort(np.append(arbiter.dense(pool, weight, bias), 0))).min() < 1000:
+        weight[:] = rng.permuted(weight)
+    return probe
+
+
+MNIST = ((28, 28, 1), 8, 10)  # image, filters, classes: what all code can take
+SMALL = ((12, 10, 1), 4, 6)
+
+
+def check_probes(seed=0, geometry=MNIST):
+    """The cases of `compare.check`, quick and without a data set: the size of MNIST first, which all code can take.
+
+    Most are exact (see `Probe`), so that a tie is a tie in every dtype.
+
+    Args:
+        seed: of all numbers.
+        geometry: of the first, of that with large logits, and of the path: MNIST, or SMALL where all can take it.
+    """
+    rng = np.random.default_rng([seed, 3])
+    first, filters, classes = geometry
+    size = _exact(
+        "mnist-size", "28x28, flat background: most windows tie", (2, *first), filters, classes, "valid", rng, 5
+    )
+    if geometry == MNIST:
+        size.images[:] = _strokes(2, rng)
+    large = _large(first, filters, classes, rng)
+    return [
+        size,
+        large,
+        _random("random", "H != W, both even, numbers of all bits", (3, 8, 10, 1), 4, 6, "valid", rng),
+        _exact("odd", "H != W, both odd, flat columns", (3, 9, 13, 1), 4, 6, "valid", rng, flat=6),
+        _exact("one-image", "N = 1", (1, 8, 9, 1), 3, 5, "valid", rng, flat=4),
+        _exact("channels", "C = 3, N = 4", (4, 10, 8, 3), 5, 7, "valid", rng, flat=4),
+        _exact("same", "padding same, C = 2, flat columns", (3, 7, 8, 2), 5, 4, "same", rng, flat=4),
+    ]
+
+
+def check_path(seed=0, geometry=MNIST, steps=6):
+    """A short training path for `compare.check`: noise, in which no window ties once the weights have moved."""
+    rng = np.random.default_rng([seed, 4])
+    shape, filters, classes = geometry
+    images = rng.uniform(-0.5, 0.5, (steps, 2, *shape))
+    start = params.start_parameters(shape, filters, classes, seed=seed)
+    return Path("steps", images, rng.integers(0, classes, (steps, 2)), start)

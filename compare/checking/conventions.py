@@ -1,0 +1,66 @@
+"""What is not a mistake: other conventions, scaled out before the rest is judged, and said as a remark."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from compare.verdict.defects.defect import wrap
+from compare.verdict.defects.of_pool import corners, routed, winners
+from compare.verdict.network import Network
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A way to build this network that differs from ours and is right: a name, a remark, and the change it makes."""
+
+    name: str
+    remark: str
+    change: Callable[[Network], None]
+
+
+def _summed(network):
+    wrap(network, "loss_backward", lambda right, z, labels: right(z, labels) * z.dtype.type(len(z)))
+
+
+def _all_summed(network):
+    _summed(network)
+    wrap(network, "loss", lambda right, z, labels: right(z, labels) * z.dtype.type(len(z)))
+
+
+def _divided_at_the_parameters(network):
+    def dense_backward(right, x, w, d):
+        dx, dw, db = right(x, w, d)
+        return dx, dw / len(x), db / len(x)
+
+    def conv_backward(right, x, w, dy, padding):
+        dx, dw = right(x, w, dy, padding)
+        return dx, dw / len(x)
+
+    _summed(network)
+    wrap(network, "dense_backward", dense_backward)
+    wrap(network, "conv_backward", conv_backward)
+
+
+def _averaging(network):
+    network.pool = lambda x: corners(x).mean(axis=-1)
+    routed(lambda x: x * 0 + 0.25)(network)
+
+
+AVERAGE_POOLING = Convention("average pooling", "pooling is the average, as its name says", _averaging)
+SPLIT = Convention(
+    "ties split evenly",
+    "tied maxima share the gradient evenly: as good a subgradient as giving it to the first",
+    routed(lambda x: winners(x) / winners(x).sum(axis=-1, keepdims=True)),
+)
+BATCH = (
+    Convention(
+        "gradients summed", "gradients are summed over the batch, all of them, where ours are averaged", _summed
+    ),
+    Convention("loss and gradients summed", "loss and gradients are summed over the batch, ours averaged", _all_summed),
+    Convention(
+        "divided at the parameters",
+        "the division by the batch is made at each parameter's gradient, not at the loss",
+        _divided_at_the_parameters,
+    ),
+)
+# Every set of them that can hold at once, the fewest first.
+SETS = ((), (SPLIT,), *((one,) for one in BATCH), *((SPLIT, one) for one in BATCH))

@@ -1,0 +1,266 @@
+"""Functions, one layer at a time: each pair of forward and backward becomes a layer class, found like any other."""
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+
+from compare.checking import layers, layouts, whole
+from compare.checking.layouts import plain
+from numpy_cnn.layers import Layers
+
+_BACK = r"(back|grad|deriv|prime|^d_|bprop|^d[A-Z])"
+_STEMS = {
+    "conv": r"^(naive_|my_)?conv(3x3|2d|olve|olution)?(?!er|ent)",
+    "pool": r"^(naive_|my_)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)",
+    "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
+    "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy))",
+    "loss": r"^(softmax_)?(categorical_|sparse_|mean_)*(cross_?entropy|softmax_loss|loss|nll|log_?loss|xent)",
+}
+_KINDS = {
+    "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
+    "w": "w weight weights filter filters kernel kernels wt",
+    "b": "b bias biases",
+    "dy": "dy dout dloutput dlout dldout grad da dz doutput gradoutput dnext dh gradout upstream delta d dldy",
+    "cache": "cache caches memory",
+}
+BIASES = {"conv": ((-1,), (1, 1, 1, -1)), "logits": ((-1,), (1, -1), (-1, 1))}
+KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+# Arguments that must be given, of a convolution and of pooling.
+_EXTRA: dict = dict.fromkeys(("stride", "s"), (1, 2)) | dict.fromkeys(("pad", "padding"), (0, 0))
+_EXTRA |= dict.fromkeys(("size", "poolsize", "f", "kernelsize"), (3, 2))
+_EXTRA |= {"convparam": ({"stride": 1, "pad": 0},) * 2, "hparameters": ({"stride": 1, "pad": 0}, {"stride": 2, "f": 2})}
+_EXTRA |= {"poolparam": ({}, {"pool_height": 2, "pool_width": 2, "stride": 2}), "hparams": _EXTRA["hparameters"]}
+
+
+def _stage(name):
+    """(stage, whether backward) that a function's name says; None if none."""
+    backward = bool(re.search(_BACK, name))
+    bare = re.sub(r"^(d_|backprop_|backward_|grad_|bprop_)", "", name)
+    bare = re.sub(r"^d(?=[A-Z])", "", bare).lower()
+    for stage in ("loss", "probabilities", "conv", "pool", "logits"):
+        if re.match(_STEMS[stage], bare):
+            return stage, backward
+    return None, backward
+
+
+def _pair(functions, stage):
+    forward = next((f for name, f in functions.items() if _stage(name) == (stage, False)), None)
+    backward = next((f for name, f in functions.items() if _stage(name) == (stage, True)), None)
+    return forward, backward
+
+
+def _call(function, known, pool, order):
+    """Call by the names of the arguments; those with unknown names get what `order` says, required ones only."""
+    keywords, rest = {}, [key for key in order if key in known]
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        name = plain(parameter.name)
+        required = parameter.default is parameter.empty
+        kind = KIND_OF.get(name)
+        if kind == "b" and "b" not in known and not required:
+            continue
+        if kind not in rest:
+            if not required:
+                continue
+            if name in _EXTRA:
+                keywords[parameter.name] = _EXTRA[name][pool]
+                continue
+            kind = rest[0] if rest else None
+        if kind is None:
+            raise TypeError(f"{function.__name__} wants {parameter.name}, which nothing is known for")
+        keywords[parameter.name] = known[kind]
+        rest.remove(kind)
+    return function(**keywords)
+
+
+def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
+    """A layer class around two functions.
+
+    Args:
+        shape: (sizes) -> shape of the weights in the order tried; None without weights.
+        bias_shape: one of BIASES.
+    """
+
+    biased = any(KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
+
+    class Layer:
+        from_sizes = True  # made of sizes, not of arguments whose names must be guessed
+
+        def __init__(self, sizes, dtype):
+            if shape is not None:
+                self.weight = np.zeros(shape(sizes), dtype)
+                if biased:
+                    self.bias = np.zeros(sizes.filters if stage == "conv" else sizes.classes, dtype).reshape(bias_shape)
+            self._last: dict = {}
+
+        def forward(self, x):
+            known = {"x": x}
+            if shape is not None:
+                known |= {"w": self.weight, **({"b": self.bias} if biased else {})}
+            result = _call(forward, known, stage == "pool", ("x", "w", "b"))
+            cache = result[1] if isinstance(result, tuple) and len(result) == 2 else result[1:]
+            self._last = {"cache": cache if isinstance(result, tuple) else x, **known}
+            return result
+
+        def backward(self, dy):
+            return _call(backward, {"dy": dy, **self._last}, stage == "pool", ("dy", "cache", "x", "w", "b"))
+
+    if backward is None:
+        del Layer.backward
+    Layer.__name__ = forward.__name__
+    return Layer
+
+
+def _shapes(stage):
+    if stage == "conv":
+        orders = [layouts.Order(layouts.KERNEL, tuple(axes)) for axes in (*layouts.KERNELS, *layouts.FLAT_KERNELS)]
+        return [lambda sizes, order=order: order.shape(sizes.shapes()["conv_weight"]) for order in orders]
+    if stage == "logits":
+        return [lambda s: (int(np.prod(s.pool)), s.classes), lambda s: (s.classes, int(np.prod(s.pool)))]
+    return [None]
+
+
+def find_function(functions, stage, files, channels_first=False):
+    """The `Plan` of a stage's functions; None without one."""
+    forward, backward = _pair(functions, stage)
+    if forward is None:
+        return None
+    best = None
+    for shape in _shapes(stage):
+        for bias_shape in BIASES.get(stage, ((-1,),)):
+            try:
+                cls = layer_class(stage, forward, backward, shape, bias_shape)
+                plan = layers.find_layer(cls, stage, files, channels_first)
+            except LookupError:
+                continue
+            if plan.agreed:
+                return plan
+            best = plan if best is None or plan.score > best.score else best
+    return best
+
+
+def find_softmax(functions, files):
+    """The `Plan` of a softmax function; None without one."""
+    return find_function(functions, "probabilities", files)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A loss function as the code wants it called.
+
+    takes: "probabilities" or "logits". labels: "index" or "one-hot". labels_first: their place in the call.
+    gradient: of the logits; `paired` if the loss returns it beside its value.
+    """
+
+    function: Any
+    takes: str
+    labels: str
+    labels_first: bool
+    one_image: bool
+    gradient: Any = None
+    paired: bool = False
+
+    @property
+    def gives_gradient(self):
+        """Whether there is a gradient of the logits."""
+        return self.paired or self.gradient is not None
+
+    def described(self):
+        """What was found out, in one line."""
+        how = "one image at a time" if self.one_image else "a batch at a time"
+        name = self.function.__name__
+        return f"{name} is taken as the loss: {how}, of {self.takes}, labels as {self.labels}"
+
+    def _chunks(self, x, labels):
+        given = np.eye(x.shape[1], dtype=x.dtype)[labels] if self.labels == "one-hot" else np.array(labels)
+        if not self.one_image:
+            return [(x.copy(), given)]
+        return [(row.copy(), y if self.labels == "one-hot" else int(y)) for row, y in zip(x, given, strict=True)]
+
+    def _call(self, function, x, y):
+        parameters = list(inspect.signature(function).parameters.values())
+        first, second = (y, x) if self.labels_first else (x, y)
+        if len(parameters) < 2:
+            raise TypeError(f"{function.__name__} takes one argument, wanted a prediction and its labels")
+        return function(first, second)
+
+    def value(self, x, labels):
+        """The loss of probabilities or logits (N, K), whichever it takes; the mean of what it gives for each image."""
+        found = [self._call(self.function, *chunk) for chunk in self._chunks(x, labels)]
+        found = [each[0] if self.paired else each for each in found]
+        return np.mean([np.mean(each) for each in found]).astype(np.asarray(found[0]).dtype)
+
+    def d_logits(self, x, labels):
+        """(N, K), of the mean over images where the code takes one at a time."""
+        if self.paired:
+            found = [self._call(self.function, *chunk)[1] for chunk in self._chunks(x, labels)]
+        else:
+            found = [self._call(self.gradient, *chunk) for chunk in self._chunks(x, labels)]
+        if not self.one_image:
+            return np.asarray(found[0])
+        return np.stack([np.asarray(each).reshape(x.shape[1]) for each in found]) / x.dtype.type(len(x))
+
+
+def find_loss(functions):
+    """The `Loss` among functions; None if there is none that can be called."""
+    function, backward = _pair(functions, "loss")
+    if function is None:
+        return None
+    rng = np.random.default_rng(7)
+    logits, labels = rng.standard_normal((3, 5)), np.array([4, 0, 2])
+    right = Layers((6, 6, 1), 2, 5, dtype=np.float64)
+    inputs = {"logits": logits, "probabilities": right.forward_stage("probabilities", logits)}
+    wanted = right.forward_stage("loss", logits, labels)
+    d_logits = right.backward_stage("loss", logits, np.float64(1), labels)["logits"]
+    names = [plain(name) for name in inspect.signature(function).parameters]
+    is_label = [name in layouts.LABELS for name in names[:2]]
+    orders = (True,) if is_label == [True, False] else (False,) if is_label == [False, True] else (False, True)
+    ran: list = []
+    for first in orders:
+        for takes in ("logits", "probabilities") if names[:1] in (["logits"], ["z"]) else ("probabilities", "logits"):
+            for form, one_image in (("index", False), ("one-hot", False), ("index", True), ("one-hot", True)):
+                loss = Loss(function, takes, form, first, one_image)
+                try:
+                    result = loss._call(function, *loss._chunks(inputs[takes], labels)[0])
+                    loss = dataclasses.replace(loss, paired=isinstance(result, tuple) and len(result) == 2)
+                    value = loss.value(inputs[takes], labels)
+                    agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
+                except Exception:  # a way to call it that is not the code's
+                    continue
+                if np.isfinite(value):
+                    ran.append((not agrees, len(ran), loss))
+    if not ran:
+        return None
+    _, _, loss = min(ran, key=lambda each: each[:2])
+    if loss.paired or backward is None:
+        return loss
+    for takes in ("logits", "probabilities"):
+        trial = dataclasses.replace(loss, gradient=backward, takes=takes)
+        try:
+            found = trial.d_logits(inputs[takes], labels)
+        except Exception:  # its arguments are others
+            continue
+        # the gradient of the probabilities is another quantity, which the contract does not have
+        d_out = np.where(np.eye(5)[labels] == 1, -1 / inputs["probabilities"], 0) / 3
+        other = any(layers.close(found, each) for each in (d_out, 3 * d_out))
+        if takes == loss.takes and found.shape == d_logits.shape and not other:
+            return trial
+    return loss
+
+
+def subject(functions, files):
+    """A subject of functions; None if none of their names is known or none could be called."""
+    plans: dict = {}
+    for stage in ("conv", "pool", "logits", "probabilities"):
+        first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
+        plan = find_function(functions, stage, files, first)
+        if plan is not None:
+            plans[plan.stage] = plan
+    loss = find_loss(functions)
+    if not plans and loss is None:
+        return None
+    return whole.chain(plans, loss, [])

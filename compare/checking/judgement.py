@@ -1,0 +1,205 @@
+"""What a cell observed of somebody's code, judged: rows, conventions scaled out, the defect that explains the rest."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compare.checking.conventions import AVERAGE_POOLING, SETS, Convention
+from compare.checking.picture import picture
+from compare.contract import PARAMETERS
+from compare.verdict import judge, probes
+from compare.verdict.defects import DEFECTS, Defect
+from compare.verdict.diagnose import Evidence, diagnose
+from compare.verdict.expected import Expected, Manner
+from compare.verdict.observe import TASKS
+from compare.verdict.path import judge_path
+
+FAILED = ("differs", "raised", "hung", "crashed")
+FIRST_PROBE = "mnist-size"  # what all code can take: where only another probe raises, that is a limit of the code
+
+
+@dataclass
+class Judgement:
+    """The verdict on one subject.
+
+    rows: as of `judge.judge_probe`, one list for all probes and dtypes; outcomes "agrees", "differs", "raised", "hung",
+        "crashed", "not reached" (something before it failed) and "not offered".
+    diagnosis: the known defects that explain everything that differs, as tuples of one or two: more than one tuple
+        where they cannot be told apart. Empty where nothing differs or no known defect explains it.
+    conventions: `Convention`s that were scaled out.
+    limits: what could not be checked, by probe, and why.
+    stage: the first that failed, in the order of a pass; "" where nothing did.
+    """
+
+    rows: list
+    diagnosis: list[tuple[Defect, ...]] = field(default_factory=list)
+    conventions: tuple[Convention, ...] = ()
+    limits: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
+
+    @property
+    def stage(self):
+        """The first stage that failed."""
+        failed = [row["stage"] for row in self.rows if row["outcome"] in FAILED]
+        return min(failed, key=judge.STAGE_ORDER.__getitem__, default="")
+
+    @property
+    def named(self):
+        """Names of the defects, or "" where there is none, or where they cannot be told apart."""
+        return " + ".join(defect.name for defect in self.diagnosis[0]) if len(self.diagnosis) == 1 else ""
+
+    def picture(self, row):
+        """What a row that differs looks like, in one line."""
+        if row["outcome"] != "differs":
+            return f"{row['outcome'].upper()}: {row['note']}"
+        if row["stage"] == "training path" or self.evidence is None:
+            return f"found {row.get('found', np.nan):.6g}, wanted {row.get('wanted', np.nan):.6g}, {row['note']}"
+        case, found, wanted = self.sides(row)
+        if np.shape(found) != wanted.value.shape:
+            return row["note"]
+        upstream = None
+        if row["quantity"] == "d_conv":
+            own = self.evidence.observed[row["probe"], row["dtype"]].get("run|d_pool")
+            upstream = case.inputs["up_pool"] if row["mode"] == "alone" else own
+        return picture(row["quantity"], found, wanted.value, wanted.allowance, upstream)
+
+    def sides(self, row):
+        """(probe, found array, wanted `Bounded`) of a row of a probe."""
+        assert self.evidence is not None
+        key = (row["probe"], row["dtype"])
+        case, observed = self.evidence.cases[key], self.evidence.observed[key]
+        stages = judge.right_stages(case, row["dtype"])
+        expected = Expected(case, stages, observed, self.evidence.manner)
+        return case, observed[f"{row['mode']}|{row['quantity']}"], expected.of(row["mode"], row["quantity"])
+
+
+def judge_subject(result, cases, path, dtypes=probes.DTYPES, search=True):
+    """Judge what one cell observed.
+
+    Args:
+        result: a `cells.Result` of `checking.cell`; one that crashed or hung has what came before that.
+        cases, path: the probes that it was given.
+        dtypes: that it was given.
+        search: whether to look for a defect that explains what differs.
+    Returns:
+        `Judgement`.
+    """
+    meta = {"raised": {}, "refused": {}, "conventions": [], "dtypes": [], "applied_rate": None, **result.meta}
+    manner = Manner(meta["applied_rate"], 1 if meta.get("one_image") else None)
+    offered = [dtype for dtype in dtypes if dtype in (meta["dtypes"] or dtypes)]
+    rows: list[dict] = []
+    observed: dict = {}
+    rounded: dict = {}
+    for dtype in offered:
+        for probe in cases:
+            key = f"{probe.name}|{dtype}|"
+            case = rounded[probe.name, dtype] = probe.rounded(dtype)
+            seen = observed[probe.name, dtype] = _under(result.arrays, key)
+            rows += judge.judge_probe("", case, dtype, seen, _under(meta["raised"], key), manner)
+        key = f"path|{dtype}|"
+        seen = observed[path.name, dtype] = _under(result.arrays, key)
+        rows += judge_path("", path, dtype, seen, meta["raised"].get(f"{key}path"))
+    if result.status in ("hung", "crashed"):
+        _cut_short(rows, result)
+    limits = _limits(rows, meta["refused"])
+    evidence = Evidence(rows, rounded, path, observed, manner)
+    declared = (AVERAGE_POOLING,) if AVERAGE_POOLING.name in meta["conventions"] else ()
+    judgement = Judgement(rows, limits=limits, evidence=evidence)
+    if any(row["outcome"] == "differs" for row in rows):
+        _explain(judgement, evidence, declared, search)
+    _settle(rows)
+    return judgement
+
+
+def _explain(judgement, evidence, declared, search):
+    """Find the conventions that leave least unexplained, and a defect that explains what they leave."""
+
+    # by the path alone no convention can be told; one that explains no more than it breaks is not worth a search
+    def telling(rows):
+        return [r for r in rows if r["stage"] != "training path" and r["outcome"] in ("agrees", "differs")]
+
+    clear, failed = telling(evidence.rows), telling(evidence.failed)
+    tried: list = []
+    for number, conventions in enumerate(SETS):
+        base = [convention.change for convention in (*declared, *conventions)]
+        left = len(failed)
+        if base and len(evidence.unexplained(base, failed)) < left:
+            left = len(evidence.unexplained(base, clear))
+        if not conventions or left < min(entry[0] for entry in tried):
+            tried.append((left, number, conventions, base))
+    worth = sorted(tried)
+    count, _, conventions, base = worth[0]
+    if not count:  # by what is telling: there remains the path
+        count = len(evidence.unexplained(base, evidence.rows if base else evidence.failed))
+    found: list = []
+    if count and search:
+        for _, _, conventions_tried, base_tried in worth:
+            if found := diagnose(evidence.on(base_tried), DEFECTS, pairs=False):
+                conventions, base = conventions_tried, base_tried
+                break
+        else:
+            found = diagnose(evidence.on(base), DEFECTS)
+    judgement.diagnosis, judgement.conventions = found, conventions
+    if base:
+        unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)}
+        for row in evidence.rows:
+            if id(row) not in unexplained and row["outcome"] == "differs":
+                row |= {"outcome": "agrees", "passed": True, "allowance_used": np.nan, "note": "by convention"}
+            elif id(row) in unexplained and row["outcome"] == "agrees":
+                row |= {"outcome": "differs", "passed": False, "note": f"but for {conventions[-1].name}"}
+
+
+def _cut_short(rows, result):
+    """Mark what a crash or an endless loop hit, and what comes after it."""
+    at = result.meta.get("at", "")
+    order = [*TASKS, "path"]
+    reached = order.index(at) if at in order else -1
+    for row in rows:
+        task = "path" if row["stage"] == "training path" else judge.task_of(row["mode"], row["quantity"])
+        if row["outcome"] != "not offered" or (task not in result.meta.get("offers", order) and task != "path"):
+            continue
+        if order.index(task) == reached:
+            row |= judge.failure(result.status, result.error)
+        elif order.index(task) > reached:
+            row |= judge.failure("not reached", f"not reached: the code {result.status} before")
+
+
+def _limits(rows, refused):
+    """Sizes that the code does not take, by probe: said, and not held against it."""
+    limits: dict[str, str] = {}
+    lacking = {key.split("|", 2)[2] for key in refused if key.startswith(f"{FIRST_PROBE}|")}
+    for key, reason in refused.items():
+        probe, _, call = key.split("|", 2)
+        if call not in lacking:  # else the code has no such thing at any size
+            limits.setdefault(probe, reason)
+    fine = {
+        (row["mode"], row["quantity"]) for row in rows if row["probe"] == FIRST_PROBE and row["outcome"] != "raised"
+    }
+    for row in rows:
+        optional = row["probe"] not in (FIRST_PROBE, "large-logits") and row["stage"] != "training path"
+        if optional and row["outcome"] == "raised" and (row["mode"], row["quantity"]) in fine:
+            limits.setdefault(row["probe"], row["note"])
+            row |= judge.NOT_OFFERED
+    return limits
+
+
+def _settle(rows):
+    """Say of what fails only because something before it failed that it was not reached."""
+    order = judge.STAGE_ORDER
+    failed = [row for row in rows if row["outcome"] in FAILED]
+    alone = [row for row in failed if row["mode"] != "run"]
+    first = min((order[row["stage"]] for row in failed), default=len(order))
+    for row in failed:
+        late = row["stage"] in ("update", "training path", "prediction") and first < order[row["stage"]]
+        if late or (alone and row["mode"] == "run" and row["outcome"] == "raised"):
+            row |= {"outcome": "not reached", "note": row["note"] or "something before it differs"}
+
+
+def _under(found, key):
+    """The entries whose name begins with `key`, without it."""
+    return {name.removeprefix(key): value for name, value in found.items() if name.startswith(key)}
+
+
+def parameters_of(case):
+    """Its parameters by name, for the files that show a failing case."""
+    return {name: case.parameters[name] for name in PARAMETERS}

@@ -1,0 +1,247 @@
+"""`compare.check`: somebody's code into a cell of its own, its answers judged, the bug named."""
+
+import functools
+import importlib.util
+import inspect
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from compare import cells
+from compare.checking import text
+from compare.checking.judgement import Judgement, judge_subject
+from compare.contract import UnavailableError
+from compare.verdict import probes
+from compare.verdict.expected import QUANTITIES
+from compare.verdict.observe import pack
+
+TIMEOUT = 60.0  # seconds
+ROW_COLUMNS = (
+    "stage",
+    "quantity",
+    "mode",
+    "probe",
+    "dtype",
+    "outcome",
+    "allowance_used",
+    "max_abs_error",
+    "worst_index",
+    "found",
+    "wanted",
+    "note",
+)
+
+
+class DiffersError(AssertionError):
+    """The code that was checked differs, or could not be checked; the message is the whole answer."""
+
+
+@dataclass
+class CheckResult:
+    """The answer of `check`.
+
+    target: what was checked.
+    status: "ok", "raised" (the code could not be imported), "hung" or "crashed"; `error` says more.
+    judgement: a `Judgement`; its rows are empty where the code could not be imported.
+    notes: assumptions and remarks, in plain words.
+    """
+
+    target: str
+    status: str
+    error: str
+    judgement: Judgement
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def quantities(self):
+        """Outcome by (mode, quantity), over all probes and dtypes: the worst there was."""
+        worst = ("crashed", "hung", "raised", "differs", "not reached", "agrees", "not offered")
+        found: dict = {}
+        for row in self.judgement.rows:
+            key = (row["mode"], row["quantity"])
+            before = found.get(key, "not offered")
+            found[key] = min(before, row["outcome"], key=worst.index)
+        return found
+
+    @property
+    def counts(self):
+        """How many quantities were checked, and of those passed, differed, failed; and could not be reached or offered.
+
+        A quantity counts once for a stage alone, and once in a whole pass.
+        """
+        outcomes = list(self.quantities.values())
+        of = {name: outcomes.count(name) for name in ("agrees", "differs", "not reached", "not offered")}
+        failed = sum(outcomes.count(name) for name in ("raised", "hung", "crashed"))
+        return {
+            "checked": of["agrees"] + of["differs"] + failed,
+            "passed": of["agrees"],
+            "differed": of["differs"],
+            "failed": failed,
+            "not reached": of["not reached"],
+            "not offered": of["not offered"],
+        }
+
+    @property
+    def exit_code(self):
+        """0 agrees, 1 differs, 3 nothing could be checked, 4 the code crashed, hung or raised."""
+        counts = self.counts
+        if counts["differed"]:
+            return 1
+        if counts["failed"] or self.status != "ok":
+            return 4
+        return 0 if counts["passed"] else 3
+
+    @property
+    def agrees(self):
+        """Whether all that could be checked agrees, and something could."""
+        return self.exit_code == 0
+
+    def __str__(self):
+        return "\n".join(text.lines(self))
+
+    def raise_if_different(self):
+        """Raise `DiffersError`, with the whole answer, unless all agrees."""
+        if not self.agrees:
+            raise DiffersError(f"\n{self}")
+
+    def why(self, mode, quantity):
+        """Lines about one quantity that fails: what it looks like, and the diagnosis."""
+        rows = [row for row in self.judgement.rows if (row["mode"], row["quantity"]) == (mode, quantity)]
+        return [text.failing(self, rows), *text.diagnosis(self)]
+
+    def json(self):
+        """`document` as text."""
+        return json.dumps(self.document(), indent=1, allow_nan=False) + "\n"
+
+    def document(self):
+        """What --json holds: all rows, and what was made of them."""
+        judgement = self.judgement
+        return {
+            "schema_version": 1,
+            "command": "check",
+            "target": self.target,
+            "status": self.status,
+            "error": self.error,
+            "agrees": self.agrees,
+            "counts": self.counts,
+            "stage": judgement.stage,
+            "diagnosis": [
+                [{"name": d.name, "stage": d.stage, "looks": d.looks, "advice": d.advice} for d in defects]
+                for defects in judgement.diagnosis
+            ],
+            "conventions": [convention.name for convention in judgement.conventions],
+            "limits": judgement.limits,
+            "notes": self.notes,
+            "rows": [{name: _plain(row.get(name)) for name in ROW_COLUMNS} for row in judgement.rows],
+        }
+
+
+def _plain(value):
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
+    """Hold somebody's network, or a part of it, to this project's, and name the bug.
+
+    Args:
+        target: a path (FILE, FILE:Name or FOLDER), a module ("package.module:Class"), or a class or function, which is
+            then looked up by its file and name.
+        timeout: seconds for all of the code under test; it runs in a process of its own, which is killed then.
+        threads: of that process.
+        seed: of the probes.
+        search: whether to look for a known defect where something differs.
+    Returns:
+        `CheckResult`.
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: nothing in there that can be checked; a timeout or threads out of range.
+        UnavailableError: it needs a framework that is not installed.
+    """
+    if not timeout > 0:
+        raise ValueError(f"timeout: found {timeout!r}, wanted seconds above 0")
+    if not (isinstance(threads, int) and threads >= 1):
+        raise ValueError(f"threads: found {threads!r}, wanted a whole number of 1 or more")
+    name = target if isinstance(target, str) else str(target) if isinstance(target, Path) else _address(target)
+    cases, path = cases_and_path(seed)
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+        inputs = Path(folder) / "probes.npz"
+        arrays, meta = pack(cases, probes.DTYPES, path)
+        cells.write_result(inputs, meta, arrays)
+        spec = {"task": "check", "target": name, "inputs": str(inputs), "threads": threads, "limit": timeout}
+        (result,) = cells.run([spec], module="compare.checking.cell")
+    if result.status == "missing":
+        if result.meta.get("needs"):
+            raise UnavailableError(result.error)
+        raise (FileNotFoundError if result.meta.get("absent") else ValueError)(result.error)
+    return answer(name, result, cases, path, search)
+
+
+@functools.cache
+def cases_and_path(seed):
+    """The probes of `check` and its training path."""
+    return probes.check_probes(seed), probes.check_path(seed)
+
+
+def answer(name, result, cases, path, search=True):
+    """A `CheckResult` from what a cell left."""
+    if result.status == "raised" or (result.status != "ok" and result.meta.get("at") == "import"):
+        return CheckResult(name, result.status, result.error, Judgement([]), [])
+    judgement = judge_subject(result, cases, path, search=search)
+    return CheckResult(name, result.status, result.error, judgement, _notes(result, judgement))
+
+
+def _notes(result, judgement):
+    meta = result.meta
+    notes = [f"assumed: {line}" for line in meta.get("assumptions", [])]
+    notes += [f"remark: {line}" for line in meta.get("remarks", [])]
+    notes += [f"remark: {convention.remark}" for convention in judgement.conventions]
+    if meta.get("dtypes") == ["float32"]:
+        notes.append("remark: it computes in float32, so it is held to float32's rounding")
+    if meta.get("one_image"):
+        notes.append("limit: it takes one image at a time; batches are put together here, and a step is of one image")
+    notes += [f"remark: it seeds the global random state ({line})" for line in meta.get("seeded", [])]
+    notes += [f"remark: {stage} changes its input in place" for stage in meta.get("changed_inputs", [])]
+    if meta.get("varies"):
+        names = ", ".join(meta["varies"])
+        notes.append(
+            f"remark: two calls with the same images give different numbers ({names}): something random, such as "
+            "dropout, or a state of the call before is left on"
+        )
+    printed = [line for line in result.log.splitlines() if line.strip()]
+    if printed and result.status == "ok":
+        notes.append(f"remark: it prints while it computes (last line: {printed[-1][:60]!r})")
+    near = sum(int(row["near_ties"]) for row in judgement.rows if row.get("near_ties", 0) == row.get("near_ties", 0.5))
+    if near:
+        notes.append(f"near ties: in {near} windows two values are closer than rounding; either order was accepted")
+    return notes
+
+
+def _address(thing):
+    """Where a process of its own finds a class or function: "FILE:Name"."""
+    name = getattr(thing, "__qualname__", None)
+    if name is None:
+        raise ValueError(f"target: found {thing!r}, wanted a path, a module's name, a class or a function")
+    if "<locals>" in name or "." in name:
+        raise ValueError(
+            f"target: found {name}, which is defined inside something else; wanted one at the top of its module, "
+            "where a process of its own can find it"
+        )
+    module = sys.modules.get(thing.__module__)
+    file = inspect.getsourcefile(thing) if module is None or thing.__module__ == "__main__" else module.__file__
+    if file is None:
+        raise ValueError(f"target: {name} has no file that a process of its own could load")
+    package = getattr(module, "__package__", "") or ""
+    if package and importlib.util.find_spec(thing.__module__) is not None:
+        return f"{thing.__module__}:{name}"
+    return f"{file}:{name}"
+
+
+def quantity_names():
+    """Every (mode, quantity) that can be checked, and the training path: what a grader's tests are made of."""
+    path = [("run", f"path_{name}") for name in ("loss", "conv_weight", "dense_weight", "dense_bias")]
+    return [(mode, quantity) for mode, names in QUANTITIES.items() for quantity in names] + path

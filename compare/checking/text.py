@@ -1,0 +1,133 @@
+"""The answer of `check` as lines for people."""
+
+import textwrap
+
+import numpy as np
+
+from compare.checking.judgement import FAILED
+from compare.verdict.judge import STAGE_OF, STAGE_ORDER
+
+WIDTH = 110  # of a line of notes
+WHAT = {
+    "d_images": "conv backward to the images",
+    "d_conv_weight": "conv backward to the filters",
+    "d_pool": "dense backward to the pool",
+    "d_dense_weight": "dense backward to its weights",
+    "d_dense_bias": "dense backward to its bias",
+    "d_conv": "pool backward",
+    "d_logits": "loss backward",
+    "kept_images": "that images are left as they were",
+    "predict": "prediction",
+}
+
+
+def lines(result):
+    """All of it: a line a stage, the diagnosis, what was not checked, what was assumed, the counts."""
+    if not result.judgement.rows:
+        return [f"{result.status.upper()} while it was imported: {result.error}", counted(result)]
+    notes = []
+    for line in [*_not_checked(result), *result.notes]:
+        notes += textwrap.wrap(line, WIDTH, subsequent_indent="    ")
+    return [*_stages(result), *diagnosis(result), *notes, counted(result)]
+
+
+def counted(result):
+    """The counts in one line."""
+    counts = result.counts
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return (
+        f"{counts['checked']} quantities checked: {counts['passed']} passed, {counts['differed']} differed{failed}; "
+        f"{counts['not reached']} not reached, {counts['not offered']} not offered"
+    )
+
+
+def _stages(result):
+    judgement = result.judgement
+    by_stage: dict[str, list] = {}
+    for row in judgement.rows:
+        if row["outcome"] != "not offered":
+            by_stage.setdefault(row["stage"], []).append(row)
+    found = []
+    for stage in sorted(by_stage, key=STAGE_ORDER.__getitem__):
+        rows = by_stage[stage]
+        failed = [row for row in rows if row["outcome"] in FAILED]
+        first, _, way = stage.partition(" ")
+        label = f"{first:<9} {way:<9}" if way in ("forward", "backward") else f"{stage:<19}"
+        if failed:
+            found.append(label + failing(result, failed))
+        elif any(row["outcome"] == "not reached" for row in rows):
+            found.append(f"{label}not reached: something before it fails")
+        else:
+            found.append(f"{label}agrees   ({_used(rows)})")
+    return found
+
+
+def failing(result, rows):
+    """One line about the most telling of rows that fail."""
+    row = _telling([row for row in rows if row["outcome"] in FAILED])
+    state = "DIFFERS" if row["outcome"] == "differs" else row["outcome"].upper()
+    return f"{state:<8} {_of(row)}{result.judgement.picture(row).removeprefix(f'{state}: ')}"
+
+
+def _of(row):
+    """Which quantity, where a stage has several."""
+    several = [name for name, stage in STAGE_OF.items() if stage == row["stage"]]
+    return f"{row['quantity']}, " if len(several) > 1 else ""
+
+
+def _telling(rows):
+    """The row to show of those that failed: of a stage alone rather than of a whole pass."""
+    order = {"differs": 0, "crashed": 1, "hung": 2, "raised": 3}
+    return min(rows, key=lambda row: (order[row["outcome"]], row["mode"] == "run", row["probe"] == "large-logits"))
+
+
+def _used(rows):
+    used = [row["allowance_used"] for row in rows if not np.isnan(row["allowance_used"])]
+    if not used:
+        return "by the convention below"
+    if max(used) == 0:
+        return "exact"
+    return f"{max(used):.0%} of the rounding allowance" if max(used) >= 0.01 else "<1% of the rounding allowance"
+
+
+def diagnosis(result):
+    """Lines that name the bug, or say that it is none that is known."""
+    judgement = result.judgement
+    total = result.counts["checked"] + result.counts["not reached"]
+    if not judgement.diagnosis:
+        if result.counts["differed"]:
+            return [f"diagnosis: no known defect explains it; {judgement.stage} is the first to differ"]
+        return []
+    if len(judgement.diagnosis) > 1:
+        names = "; or ".join(" and ".join(d.name for d in defects) for defects in judgement.diagnosis)
+        return [f"diagnosis: one of these, which cannot be told apart by what is offered: {names}"]
+    (defects,) = judgement.diagnosis
+    found = []
+    for number, defect in enumerate(defects):
+        head = "diagnosis: " if number == 0 else "     also: "
+        found += [f"{head}{defect.name}; {defect.advice}."]
+    change = "this one change" if len(defects) == 1 else "these two changes"
+    return [*found, f"           With {change} the result agrees in all {total} quantities."]
+
+
+def _not_checked(result):
+    outcomes: dict[str, set] = {}
+    for (_, quantity), outcome in result.quantities.items():
+        outcomes.setdefault(quantity, set()).add(outcome)
+    missing = [quantity for quantity, found in outcomes.items() if found == {"not offered"}]
+    stages = {stage: [q for q in outcomes if STAGE_OF[q] == stage] for stage in STAGE_ORDER}
+    names = []
+    for stage, quantities in stages.items():
+        if quantities and all(quantity in missing for quantity in quantities):
+            names.append(stage)
+        else:
+            names += [WHAT.get(quantity, quantity) for quantity in quantities if quantity in missing]
+    found = [f"not checked: {', '.join(names)} (not offered)"] if names else []
+    why = {case.name: case.why for case in _probes()}
+    return found + [f"not checked: {why.get(name, name)}: {reason}" for name, reason in result.judgement.limits.items()]
+
+
+def _probes():
+    from compare.checking.run import cases_and_path
+
+    return cases_and_path(0)[0]

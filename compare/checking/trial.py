@@ -1,0 +1,50 @@
+"""The known defects on trial: each put into one implementation, in its own process, and judged as `check` judges."""
+
+import tempfile
+from pathlib import Path
+
+from compare import cells
+from compare.checking.judgement import judge_subject
+from compare.verdict import probes
+from compare.verdict.defects import DEFECTS
+from compare.verdict.inserted import inserted
+from compare.verdict.observe import observe, pack
+
+RIGHT = "none (the right network)"
+DTYPE = "float64"
+
+
+def trial(spec, implementation):
+    """No arrays, and rows: of each defect whether it was caught, and the name and the stage that were given to it.
+
+    Args:
+        spec: with `only`, names of defects, or None for all; the right network comes first in any case.
+        implementation: a class by the contract, with its stages alone.
+    """
+    geometry = probes.SMALL
+    cases, path = probes.check_probes(geometry=geometry), probes.check_path(geometry=geometry)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+        inputs = Path(folder) / "probes.npz"
+        arrays, meta = pack(cases, [DTYPE], path)
+        cells.write_result(inputs, meta, arrays)
+        tried = [(RIGHT, "", ())] + [(d.name, d.stage, (d.change,)) for d in DEFECTS]
+        for name, stage, changes in tried:
+            if spec.get("only") and name not in (RIGHT, *spec["only"]):
+                continue
+            found, noted = observe({"inputs": str(inputs)}, inserted(implementation, *changes))
+            judgement = judge_subject(cells.Result({}, "ok", found, noted), cases, path, [DTYPE])
+            rows.append({"defect": name, **verdict(judgement, stage)})
+    return {}, {"rows": rows}
+
+
+def verdict(judgement, stage):
+    """caught: whether anything differs; says: the name given to it; stage: where it was said to be."""
+    names = judgement.named
+    where = {defect.stage for defects in judgement.diagnosis for defect in defects}
+    return {
+        "caught": bool(judgement.stage),
+        "says": names,
+        "stage": where.pop() if len(where) == 1 else judgement.stage,
+        "blamed": bool(judgement.stage) and stage not in where | {judgement.stage} and not names,
+    }

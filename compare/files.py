@@ -1,0 +1,23 @@
+"""Files written whole or not at all."""
+
+from pathlib import Path
+
+
+def check_writable(path):
+    """Raise OSError now, and not after minutes of work, where a file could not be written. None is fine."""
+    if path is None:
+        return
+    path = Path(path)
+    probe = path.with_name(f".{path.name}.probe")
+    probe.touch()
+    probe.unlink()
+
+
+def write_text(path, text):
+    """Write a file whole or not at all."""
+    temporary = Path(path).with_name(f".{Path(path).name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+"""Which known defect explains what was observed: the one that, made in the reference, gives the same numbers."""
+
+import copy
+import functools
+
+import numpy as np
+
+from compare.verdict import arbiter
+from compare.verdict.allowances import Rounding, Stages, whole_pass
+from compare.verdict.changed import ChangedStages
+from compare.verdict.expected import QUANTITIES, Expected, NotReached
+from compare.verdict.judge import STAGE_ORDER, task_of
+from compare.verdict.network import Network
+from compare.verdict.path import walk
+
+
+class Evidence:
+    """All rows of a verdict beside what was observed, asked one by one whether a changed network explains them.
+
+    Args:
+        rows: of `judge_probe` and `judge_path` for one implementation; those that were not offered are left out.
+        cases: the `Probe`s, rounded, by (name, dtype).
+        path: `Path` or None.
+        observed: arrays by (probe, dtype): a dict by "mode|quantity"; for the path by its own names.
+        manner: an `expected.Manner`.
+    """
+
+    def __init__(self, rows, cases, path, observed, manner):
+        self.cases, self.path, self.observed, self.manner = cases, path, observed, manner
+        self.base: list = []
+        self.rows = [row for row in rows if row["outcome"] != "not offered"]
+        # cheap and clear first: what a stage alone gives, small probes before large ones, the path last
+        self.rows.sort(key=self._cost)
+        self.failed = [row for row in self.rows if row["outcome"] not in ("agrees", "hung", "crashed")]
+
+    def _cost(self, row):
+        if row["stage"] == "training path":
+            return (2, 0)
+        size = self.cases[row["probe"], row["dtype"]].images.size
+        return (row["mode"] == "run", size)
+
+    def on(self, base):
+        """The same evidence, where every network begins with these changes: conventions that were found."""
+        other = copy.copy(self)
+        other.base = list(base)
+        other.failed = self.failed if not base else self.unexplained(base, self.rows)
+        return other
+
+    def unexplained(self, changes, rows):
+        """Those of the rows that a network with these changes does not explain."""
+        made: dict = {}
+        return [row for row in rows if not self._explains(changes, row, made)]
+
+    def explained(self, changes, rows):
+        """The rows that a network with these changes does not explain, given up at the first of them.
+
+        Returns:
+            None if it explains them all, else the first row that it does not.
+        """
+        made: dict = {}
+        for row in rows:
+            if not self._explains([*self.base, *changes], row, made):
+                return row
+        return None
+
+    def _explains(self, changes, row, made):
+        key = (row["probe"], row["dtype"])
+        if row["stage"] == "training path":
+            if key not in made:
+                with np.errstate(all="ignore"):
+                    made[key] = self._walk(changes, row["dtype"])
+            if made[key] is None:  # the changed network cannot go this path at all
+                return row["outcome"] == "raised"
+            return made[key][row["quantity"].removeprefix("path_")]
+        if key not in made:
+            made[key] = self._expected(changes, self.cases[key], row["dtype"], self.observed[key])
+        found = self.observed[key].get(f"{row['mode']}|{row['quantity']}")
+        try:
+            with np.errstate(all="ignore"):
+                if found is None:
+                    return self._raises_too(made[key], row)
+                return matches(found, made[key].of(row["mode"], row["quantity"]))
+        except (NotReached, ValueError, IndexError):
+            return False
+
+    def _raises_too(self, expected, row):
+        """What raised is explained where the changed network cannot be computed either, somewhere in the same call."""
+        call = task_of(row["mode"], row["quantity"])
+        for quantity in QUANTITIES[row["mode"]]:
+            if task_of(row["mode"], quantity) == call:
+                try:
+                    expected.of(row["mode"], quantity)
+                except (NotReached, ValueError, IndexError):
+                    return True
+        return False
+
+    def _expected(self, changes, case, dtype, observed):
+        return Expected(case, self._stages(changes, case.padding, dtype), observed, self.manner)
+
+    def _stages(self, changes, padding, dtype):
+        network = Network(arbiter)
+        for change in changes:
+            change(network)
+        return ChangedStages(Stages(arbiter, padding, Rounding.of(dtype)), network)
+
+    def _walk(self, changes, dtype):
+        try:
+            observed, stages = self.observed[self.path.name, dtype], self._stages(changes, self.path.padding, dtype)
+            if "path|loss" not in observed:  # it raised: so must the first step here
+                images = self.path.images[0].astype(dtype).astype(np.float64)
+                whole_pass(stages, images, self.path.labels[0], self.path.parameters)
+            found = walk(self.path, dtype, observed, stages)
+        except (ValueError, IndexError):
+            return None
+        return {quantity: bool(row and row["passed"]) for quantity, row in found.items()}
+
+
+def matches(found, bounded):
+    """Whether an array lies within the allowance of a changed network's value; NaN where NaN is wanted."""
+    if found.shape != bounded.value.shape:
+        return False
+    found = np.asarray(found, np.float64)
+    same = (found == bounded.value) | (np.isnan(found) & np.isnan(bounded.value))
+    return bool((same | (np.abs(found - bounded.value) <= bounded.allowance)).all())
+
+
+def diagnose(evidence, candidates, pairs=True):
+    """The defects that explain all of the evidence: one, two, or none.
+
+    Args:
+        evidence: `Evidence`.
+        candidates: `Defect`s.
+        pairs: whether to try two at once where none alone will do.
+    Returns:
+        list of tuples of `Defect`s; more than one where the evidence cannot tell them apart. Empty: no known defect.
+    """
+    if not evidence.failed:
+        return []
+    first = evidence.failed[0]
+    singles = [d for d in candidates if _may(d, first) and evidence.explained([d.change], evidence.failed) is None]
+    singles = [d for d in singles if evidence.explained([d.change], evidence.rows) is None]
+    if singles or not pairs:
+        return [(d,) for d in singles]
+    found = []
+    for one in [d for d in candidates if _may(d, first) and evidence.explained([d.change], [first]) is None]:
+        left = evidence.explained([one.change], evidence.failed) or evidence.explained([one.change], evidence.rows)
+        found += _with_another(evidence, one, left, candidates)
+    if not found:  # both in the stage that differs first, so that neither alone explains even that
+        here = [d for d in candidates if d.stage == first["stage"]]
+        for one in here:
+            found += _with_another(evidence, one, first, here)
+    unique: dict = {}
+    for pair in found:
+        unique.setdefault(frozenset(d.name for d in pair), pair)
+    return list(unique.values())
+
+
+def _with_another(evidence, one, left, candidates):
+    found = []
+    for other in candidates:
+        if other is one or not _may(other, left):
+            continue
+        for pair in ((one, other), (other, one)):
+            changes = [defect.change for defect in pair]
+            if evidence.explained(changes, [left]) is None and evidence.explained(changes, evidence.rows) is None:
+                found.append(tuple(sorted(pair, key=lambda d: STAGE_ORDER[d.stage])))
+                break
+    return found
+
+
+# The function that gives a quantity of a stage alone.
+_FUNCTION = {
+    "conv": "conv",
+    "pool": "pool",
+    "logits": "dense",
+    "probabilities": "probabilities",
+    "loss": "loss",
+    "d_logits": "loss_backward",
+    "d_pool": "dense_backward",
+    "d_dense_weight": "dense_backward",
+    "d_dense_bias": "dense_backward",
+    "d_conv": "pool_backward",
+    "d_images": "conv_backward",
+    "d_conv_weight": "conv_backward",
+}
+
+
+def _may(defect, row):
+    """Whether a defect could have anything to do with a row: it saves trying out those that cannot."""
+    if row["stage"] == "training path":
+        return "update" in _touched(defect.change)
+    if row["mode"] != "alone":
+        return True
+    touched = _touched(defect.change)
+    return _FUNCTION[row["quantity"]] in touched or "update" in touched  # gradients may be read off from updates
+
+
+@functools.cache
+def _touched(change):
+    """The names of what a change replaces in a `Network`."""
+    network = Network(arbiter)
+    before = dict(vars(network))
+    change(network)
+    return {name for name, value in vars(network).items() if value is not before[name]}

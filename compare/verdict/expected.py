@@ -1,0 +1,274 @@
+"""What each quantity of a probe should be, given what the implementation itself computed before it.
+
+A pass ("run" from the images, "head" from the pool's output on) judges each quantity on the implementation's own
+predecessor, so that an early error is not blamed on what comes after; a predecessor that is not offered is computed
+from the one before it, its allowance carried on. "alone" gives every stage exact inputs and a random upstream gradient,
+so that an error there can only be the stage's own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.contract import PARAMETERS
+from compare.verdict.allowances import Bounded, Stages, corners, near_tie_filters, near_ties, whole_pass
+from compare.verdict.probes import LEARNING_RATE
+
+ALONE = (
+    "conv",
+    "pool",
+    "logits",
+    "probabilities",
+    "loss",
+    "d_logits",
+    "d_pool",
+    "d_dense_weight",
+    "d_dense_bias",
+    "d_conv",
+    "d_images",
+    "d_conv_weight",
+)
+HEAD = ("logits", "probabilities", "loss", "d_logits", "d_pool", "d_dense_weight", "d_dense_bias")
+RUN = (
+    *ALONE[:5],
+    "predict",
+    *ALONE[5:],
+    "kept_images",
+    *(f"kept_{name}" for name in PARAMETERS),
+    "step_loss",
+    *(f"step_{name}" for name in PARAMETERS),
+)
+QUANTITIES = {"alone": ALONE, "head": HEAD, "run": RUN}
+
+
+class NotReached(Exception):  # noqa: N818 - not an error of ours: the stage before gave nothing to judge this one on
+    """The input of a stage is missing or unusable."""
+
+
+@dataclass(frozen=True)
+class Routed(Bounded):
+    """Expected d_conv, with the number of windows in which another order of near ties was accepted or possible."""
+
+    near_ties: int = 0
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How an implementation shows what it computes.
+
+    applied_rate: the learning rate at which gradients were read off as what the weights moved by; None: they are given.
+    step_images: how many images of a probe `step` was given; None: all.
+    """
+
+    applied_rate: float | None = None
+    step_images: int | None = None
+
+
+GIVEN = Manner()
+
+
+def routed(expected, conv, d_pool, found):
+    """d_conv where the order within near ties of `conv` is taken from what was found, as long as it is one of them."""
+    candidates = near_ties(conv)
+    open_windows = candidates.sum(axis=-1) > 1
+    value = expected.value
+    if found is not None and found.shape == value.shape and open_windows.any():
+        theirs = np.where(candidates, np.abs(corners(np.asarray(found, np.float64))), -1.0).argmax(axis=-1)
+        value = value.copy()
+        p, q = open_windows.shape[1:3]
+        for number, (i, j) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+            corner = value[:, i : 2 * p : 2, j : 2 * q : 2]
+            corner[open_windows] = np.where(theirs == number, d_pool.value, 0.0)[open_windows]
+    return Routed(value, expected.allowance, int(open_windows.sum()))
+
+
+class Expected:
+    """`of(mode, quantity)` for one probe.
+
+    Args:
+        case: a `Probe`, rounded to the dtype judged.
+        stages: `Stages` of the right network, or `ChangedStages`.
+        observed: arrays by "mode|quantity".
+        manner: a `Manner`.
+    """
+
+    def __init__(self, case, stages, observed, manner=GIVEN):
+        self.case, self.stages, self.observed, self.manner = case, stages, observed, manner
+        self.right = isinstance(stages, Stages)
+        self.parameters = {name: value.astype(np.float64) for name, value in case.parameters.items()}
+        self.images = case.images.astype(np.float64)
+        self.rate = manner.applied_rate or 0.0
+        self._known: dict = {}
+
+    def of(self, mode, quantity):
+        """The `Bounded` that a quantity is judged by.
+
+        Raises:
+            NotReached: what it would be computed from is missing, of another shape, or not finite.
+        """
+        key = (mode, quantity)
+        if key not in self._known:
+            self._known[key] = self._alone(quantity) if mode == "alone" else self._passing(mode, quantity)
+        return self._known[key]
+
+    def _stage(self, mode, quantity, stage, *arguments):
+        """A stage's answer, the changed network told where it stands."""
+        self.stages.at(self._before(mode), self.rate, self.observed.get(f"{mode}|{quantity}"))
+        return getattr(self.stages, stage)(*arguments)
+
+    def _before(self, mode):
+        if self.right:
+            return None
+        if mode != "run":
+            return self.case.earlier_stages()
+        if "before" not in self._known:
+            images, labels = self.case.earlier_batch()
+            self.stages.at(None, self.rate)
+            whole = self.stages.network.whole(images.astype(np.float64), labels, self.parameters, self.case.padding)
+            self._known["before"] = whole
+        return self._known["before"]
+
+    def _own(self, mode, quantity):
+        """The implementation's own result as the exact input of the next stage; where it gave none, the expected."""
+        value = self.observed.get(f"{mode}|{quantity}")
+        if value is None:
+            return self.of(mode, quantity)
+        if self.right and value.shape != self.case.shape_of(quantity):
+            raise NotReached(f"not reached: {quantity} is of another shape")
+        if self.right and not np.isfinite(value).all():
+            raise NotReached(f"not reached: {quantity} is not finite")
+        return Bounded.exact(value)
+
+    def _again(self, mode, quantity):
+        """As `_own`, where another call may have computed it anew and rounded otherwise."""
+        own = self._own(mode, quantity)
+        if not self.right or (self.case.exact and quantity in ("conv", "pool", "logits")):
+            return Bounded.exact(own.value)
+        return Bounded(own.value, self.of(mode, quantity).allowance)
+
+    def _passing(self, mode, quantity):
+        """One quantity of a pass."""
+        w, dense_w, bias = (self.parameters[name] for name in PARAMETERS)
+        if quantity == "conv":
+            return self._stage(mode, quantity, "conv", self.stages.scale(self.images), w)
+        if quantity == "pool":
+            if mode == "head":
+                return Bounded.exact(self.case.inputs["pool"])
+            return self._stage(mode, quantity, "pool", self._own(mode, "conv"))
+        if quantity == "logits":
+            return self._stage(mode, quantity, "dense", self._own(mode, "pool"), dense_w, bias)
+        if quantity == "probabilities":
+            return self._stage(mode, quantity, "probabilities", self._own(mode, "logits"))
+        if quantity == "predict":
+            return self._again(mode, "probabilities")
+        if quantity == "loss":
+            return self._stage(mode, quantity, "loss", self._own(mode, "logits"), self.case.labels)
+        if quantity == "d_logits":
+            return self._stage(mode, quantity, "loss_backward", self._again(mode, "logits"), self.case.labels)
+        if quantity in ("d_pool", "d_dense_weight", "d_dense_bias"):
+            pool, d_logits = self._again(mode, "pool"), self._own(mode, "d_logits")
+            found = self._stage(mode, quantity, "dense_backward", pool, dense_w, d_logits)
+            return self._moved(quantity, found[quantity.removeprefix("d_")])
+        if quantity == "d_conv":
+            return self._routed(mode)
+        if quantity in ("d_images", "d_conv_weight"):
+            return self._moved(quantity, self._filters(mode, quantity))
+        if quantity == "kept_images":
+            return self.stages.keep(self.images)
+        if quantity.startswith("kept_"):
+            return Bounded.exact(self.parameters[quantity.removeprefix("kept_")])
+        return self._stepped(mode, quantity)
+
+    def _routed(self, mode):
+        """Expected d_conv; where near ties leave the order open, it is taken from what was found, if it is one."""
+        conv, d_pool = self._again(mode, "conv"), self._own(mode, "d_pool")
+        expected = self._stage(mode, "d_conv", "pool_backward", conv, d_pool)
+        if not self.right or self.case.exact:
+            return expected
+        return routed(expected, conv, d_pool, self.observed.get(f"{mode}|d_conv"))
+
+    def _filters(self, mode, quantity):
+        images = self.stages.scale(self.images)
+        d_conv = self._own(mode, "d_conv")
+        w = self.parameters["conv_weight"]
+        found = self._stage(mode, quantity, "conv_backward", images, w, d_conv)[quantity.removeprefix("d_")]
+        if quantity == "d_images" or f"{mode}|d_conv" in self.observed:
+            return found
+        return self._loosened(mode, found)
+
+    def _loosened(self, mode, filters):
+        """A gradient of the filters where near ties may have been routed otherwise than in what was observed."""
+        if not self.right or self.case.exact:
+            return filters
+        conv, d_pool = self._again(mode, "conv"), self._own(mode, "d_pool")
+        loose = near_tie_filters(self.images, conv, d_pool, self.case.padding)
+        return Bounded(filters.value, filters.allowance + loose)
+
+    def _moved(self, quantity, gradient):
+        """A gradient that was read off as (weight before - weight after) / rate, each image by itself."""
+        name = quantity.removeprefix("d_")
+        if self.manner.applied_rate is None or name not in PARAMETERS:
+            return gradient
+        before = self.parameters[name]
+        after = self.stages.update({name: before}, {name: gradient}, self.rate, {})[name]
+        more = 2 * len(self.images) * self.stages.rounding.unit * np.abs(before) / self.rate
+        return Bounded((before - after.value) / self.rate, gradient.allowance + after.allowance / self.rate + more)
+
+    def _stepped(self, mode, quantity):
+        """Loss and parameters of one step from the probe's parameters.
+
+        The step is right if it follows the implementation's own gradients, or the right ones: a wrong gradient is not
+        blamed on the update too, nor a right step on a gradient that was wrong when asked for.
+        """
+        name = quantity.removeprefix("step_")
+        if "step" not in self._known:
+            count = self.manner.step_images
+            self.stages.at(None, LEARNING_RATE)
+            self._known["step"] = whole_pass(
+                self.stages, self.images[:count], self.case.labels[:count], self.parameters
+            )
+        whole = self._known["step"]
+        if name == "loss":
+            followed = self.right and self.manner.step_images is None
+            return self._nearest(mode, quantity, whole["loss"], self._again(mode, "loss") if followed else None)
+        gradients = {each: whole[f"d_{each}"] for each in PARAMETERS}
+        expected = self.stages.update(self.parameters, gradients, LEARNING_RATE, {})[name]
+        if not self.right or self.manner.step_images is not None:
+            return expected
+        own = self._again(mode, f"d_{name}")
+        if name == "conv_weight":
+            own = self._loosened(mode, own)
+        return self._nearest(
+            mode,
+            quantity,
+            expected,
+            self.stages.update({name: self.parameters[name]}, {name: own}, LEARNING_RATE, {})[name],
+        )
+
+    def _nearest(self, mode, quantity, expected, other):
+        found = self.observed.get(f"{mode}|{quantity}")
+        if other is None or found is None or found.shape != expected.value.shape:
+            return expected
+        return min((expected, other), key=lambda bounded: np.abs(found - bounded.value).max())
+
+    def _alone(self, quantity):
+        """A stage alone, on the inputs that the probe gives it."""
+        w, dense_w, bias = (self.parameters[name] for name in PARAMETERS)
+        given = {name: Bounded.exact(value) for name, value in self.case.inputs.items()}
+        labels = self.case.labels
+        arguments = {
+            "conv": ("conv", self.images, w),
+            "pool": ("pool", given["conv"]),
+            "logits": ("dense", given["pool"], dense_w, bias),
+            "probabilities": ("probabilities", given["logits"]),
+            "loss": ("loss", given["logits"], labels),
+            "d_logits": ("loss_backward", given["logits"], labels, float(given["up_loss"].value)),
+            "d_conv": ("pool_backward", given["conv"], given["up_pool"]),
+        }
+        if quantity in arguments:
+            return self._stage("alone", quantity, *arguments[quantity])
+        if quantity in ("d_images", "d_conv_weight"):
+            found = self._stage("alone", quantity, "conv_backward", self.images, w, given["up_conv"])
+        else:
+            found = self._stage("alone", quantity, "dense_backward", given["pool"], dense_w, given["up_logits"])
+        return self._moved(quantity, found[quantity.removeprefix("d_")])

@@ -1,0 +1,88 @@
+"""One network as functions by stage, which a known defect replaces: what it computes, and how it goes on from there.
+
+The right one takes its functions from `arbiter` or `definition`; one under test takes them from an implementation
+(`inserted.py`). A defect changes attributes of either in the same way, so that the same change, made to the reference,
+can say what it would look like.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from compare.contract import PARAMETERS
+
+STAGE_FUNCTIONS = (
+    "conv",
+    "conv_backward",
+    "pool",
+    "pool_backward",
+    "dense",
+    "dense_backward",
+    "probabilities",
+    "loss",
+    "loss_backward",
+)
+
+
+def descend(parameters, gradients, rate, memory):
+    """Plain SGD: parameter - rate * gradient, by name. `memory` is a dict that lasts from step to step."""
+    return {name: value - rate * gradients[name] for name, value in parameters.items()}
+
+
+class Network:
+    """Stage functions that can be replaced, and what they may look at.
+
+    Args:
+        functions: anything that has STAGE_FUNCTIONS, with the arguments of `arbiter`.
+
+    Attributes:
+        scale: of images that are scaled already: nothing to do.
+        keep: what the caller's images hold after a call: what they held before.
+        update: parameters after one step; arguments as of `descend`.
+        rate: the learning rate of the step that is being made; 0 where gradients are asked for and nothing is updated.
+        before: what the previous pass held, by name (images, labels, conv, pool, logits, d_logits, d_pool, d_conv), or
+            None in the first; for a stage alone, what that stage was given the time before.
+        seen: what the network under test computed at the stage being judged, or None.
+    """
+
+    conv: Callable
+    conv_backward: Callable
+    pool: Callable
+    pool_backward: Callable
+    dense: Callable
+    dense_backward: Callable
+    probabilities: Callable
+    loss: Callable
+    loss_backward: Callable
+
+    def __init__(self, functions):
+        for name in STAGE_FUNCTIONS:
+            setattr(self, name, getattr(functions, name))
+        self.scale: Callable = lambda images: images
+        self.keep: Callable = lambda images: images
+        self.update: Callable = descend
+        self.rate = 0.0
+        self.before: dict | None = None
+        self.seen: Any = None
+
+    def forward(self, images, parameters, padding):
+        """conv, pool, logits and probabilities by name, with the scaled images that they came from."""
+        w, dense_w, bias = (parameters[name] for name in PARAMETERS)
+        scaled = self.scale(images)
+        conv = self.conv(scaled, w, padding)
+        pool = self.pool(conv)
+        logits = self.dense(pool, dense_w, bias)
+        found = {"images": scaled, "conv": conv, "pool": pool, "logits": logits}
+        return {**found, "probabilities": self.probabilities(logits)}
+
+    def whole(self, images, labels, parameters, padding):
+        """A whole pass: `forward`, the loss, and by d_ names the gradients of all of them and of the parameters."""
+        w, dense_w, _ = (parameters[name] for name in PARAMETERS)
+        found = self.forward(images, parameters, padding)
+        logits, pool, conv = found["logits"], found["pool"], found["conv"]
+        d_logits = self.loss_backward(logits, labels)
+        d_pool, d_dense_w, d_bias = self.dense_backward(pool, dense_w, d_logits)
+        d_conv = self.pool_backward(conv, d_pool)
+        d_images, d_w = self.conv_backward(found["images"], w, d_conv, padding)
+        back = {"d_logits": d_logits, "d_pool": d_pool, "d_conv": d_conv, "d_images": d_images}
+        of_parameters = {"d_conv_weight": d_w, "d_dense_weight": d_dense_w, "d_dense_bias": d_bias}
+        return {**found, **back, **of_parameters, "labels": labels, "loss": self.loss(logits, labels)}

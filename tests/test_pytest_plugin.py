@@ -1,0 +1,69 @@
+"""One test per quantity: the decorator, and `pytest --cnn`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from documentation import ROOT
+
+TUTORIAL = ROOT / "docs" / "examples" / "my_cnn.py"
+
+
+def run_pytest(folder, *arguments):
+    """The last lines of a run of pytest in a folder of its own, the plugin loaded by hand: it need not be installed."""
+    plugin = [] if "compare.pytest_plugin" in _installed() else ["-p", "compare.pytest_plugin"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rfs", "-p", "no:cacheprovider", *plugin, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def _installed():
+    from importlib.metadata import entry_points
+
+    return {point.value for point in entry_points(group="pytest11")}
+
+
+def test_option(tmp_path):
+    (tmp_path / "test_other.py").write_text("raise RuntimeError('is not collected')\n")
+    code, text = run_pytest(tmp_path, "--cnn", str(TUTORIAL))
+    assert code == 1, text
+    assert "DIFFERS" in text
+    assert "every tied maximum gets the gradient" in text
+    assert "run-d_conv" in text
+    assert "not offered" in text
+    assert "RuntimeError" not in text
+
+
+def test_a_target_that_is_not_there(tmp_path):
+    code, text = run_pytest(tmp_path, "--cnn", "nowhere.py", "-x")
+    assert code == 1
+    assert "FileNotFoundError: no file or folder nowhere.py" in text
+    assert "Traceback" not in text
+
+
+def test_decorator(tmp_path):
+    (tmp_path / "network.py").write_text("from numpy_cnn.layers import Layers as Mine\n")
+    (tmp_path / "test_mine.py").write_text(
+        "from compare import parametrize_with_checks\n\n\n"
+        f"@parametrize_with_checks([{str(TUTORIAL)!r}, 'network.py:Mine'])\n"
+        "def test_network(implementation, check):\n    check(implementation)\n"
+    )
+    code, text = run_pytest(tmp_path, "-v")
+    assert code == 1, text
+    mine = [line for line in text.splitlines() if "network.py:Mine-" in line and "::" in line]
+    assert len(mine) >= 20
+    assert not any("FAILED" in line for line in mine)
+    assert "[network.py:Mine-run-d_conv_weight] PASSED" in text
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--collect-only", "-q"]])
+def test_without_the_option_nothing_changes(tmp_path, arguments):
+    code, text = run_pytest(tmp_path, *arguments)
+    assert code == (0 if arguments == ["--help"] else 5)
+    assert ("--cnn" in text) == (arguments == ["--help"])

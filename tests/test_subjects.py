@@ -1,0 +1,474 @@
+"""Somebody else's code made into subjects: what a subject offers is what the right network gives."""
+
+import contextlib
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from compare.checking import finding
+from compare.contract import BACKWARD, PARAMETERS, NotOfferedError
+from numpy_cnn.layers import Layers
+
+CONV = """
+class Conv3x3:
+    def __init__(self, num_filters):
+        self.num_filters = num_filters
+        self.filters = np.random.randn(num_filters, 3, 3) / 9
+
+    def regions(self, image):
+        h, w = image.shape
+        for i in range(h - 2):
+            for j in range(w - 2):
+                yield image[i:i + 3, j:j + 3], i, j
+
+    def forward(self, image):
+        self.last_input = image
+        h, w = image.shape
+        out = np.zeros((h - 2, w - 2, self.num_filters))
+        for region, i, j in self.regions(image):
+            out[i, j] = np.sum(region * self.filters, axis=(1, 2))
+        return out
+
+    def backprop(self, d_out, learn_rate):
+        d_filters = np.zeros(self.filters.shape)
+        for region, i, j in self.regions(self.last_input):
+            for f in range(self.num_filters):
+                d_filters[f] += d_out[i, j, f] * region
+        self.filters -= learn_rate * d_filters
+        return None
+"""
+POOL = """
+class MaxPool2:
+    def forward(self, x):
+        self.last_input = x
+        h, w, f = x.shape
+        x = x[:h // 2 * 2, :w // 2 * 2].reshape(h // 2, 2, w // 2, 2, f)
+        return x.max(axis=(1, 3))
+
+    def backprop(self, d_out):
+        d_input = np.zeros(self.last_input.shape)
+        p, q, f = d_out.shape
+        for i in range(p):
+            for j in range(q):
+                for k in range(f):
+                    part = self.last_input[2 * i:2 * i + 2, 2 * j:2 * j + 2, k]
+                    a, b = np.unravel_index(part.argmax(), part.shape)
+                    d_input[2 * i + a, 2 * j + b, k] = d_out[i, j, k]
+        return d_input
+"""
+SOFTMAX = """
+class Softmax:
+    def __init__(self, input_len, nodes):
+        self.weights = np.random.randn(input_len, nodes) / input_len
+        self.biases = np.zeros(nodes)
+
+    def forward(self, x):
+        self.last_shape = x.shape
+        x = x.flatten()
+        self.last_x = x
+        totals = np.dot(x, self.weights) + self.biases
+        self.last_totals = totals
+        e = np.exp(totals - totals.max())
+        return e / e.sum()
+
+    def backprop(self, d_out, learn_rate):
+        for i, gradient in enumerate(d_out):
+            if gradient == 0:
+                continue
+            e = np.exp(self.last_totals)
+            total = e.sum()
+            d_t = -e[i] * e / total ** 2
+            d_t[i] = e[i] * (total - e[i]) / total ** 2
+            d_totals = gradient * d_t
+            d_x = self.weights @ d_totals
+            self.weights -= learn_rate * self.last_x[:, None] * d_totals[None]
+            self.biases -= learn_rate * d_totals
+            return d_x.reshape(self.last_shape)
+"""
+BATCH = """
+class Conv:
+    def __init__(self, in_channels, out_channels, kernel_size=3, padding=0):
+        self.pad = padding
+        self.W = np.random.randn(out_channels, in_channels, kernel_size, kernel_size)
+        self.b = np.zeros(out_channels)
+
+    def forward(self, x):
+        self.x = np.pad(x, ((0, 0), (0, 0), (self.pad, self.pad), (self.pad, self.pad)))
+        view = np.lib.stride_tricks.sliding_window_view(self.x, (3, 3), axis=(2, 3))
+        return np.einsum("nchwij,fcij->nfhw", view, self.W) + self.b[None, :, None, None]
+
+    def backward(self, dout):
+        view = np.lib.stride_tricks.sliding_window_view(self.x, (3, 3), axis=(2, 3))
+        self.dW = np.einsum("nchwij,nfhw->fcij", view, dout)
+        self.db = dout.sum(axis=(0, 2, 3))
+        dx = np.zeros_like(self.x)
+        h, w = dout.shape[2:]
+        for i in range(3):
+            for j in range(3):
+                dx[:, :, i:i + h, j:j + w] += np.einsum("nfhw,fc->nchw", dout, self.W[:, :, i, j])
+        return dx[:, :, self.pad:dx.shape[2] - self.pad, self.pad:dx.shape[3] - self.pad]
+
+class MaxPool:
+    def __init__(self, pool_size=2, stride=2):
+        self.size = pool_size
+
+    def forward(self, x):
+        self.x = x
+        n, c, h, w = x.shape
+        p, q = h // 2, w // 2
+        parts = x[:, :, :2 * p, :2 * q].reshape(n, c, p, 2, q, 2).transpose(0, 1, 2, 4, 3, 5).reshape(n, c, p, q, 4)
+        self.best = parts.argmax(axis=-1)
+        return parts.max(axis=-1)
+
+    def backward(self, dout):
+        dx = np.zeros_like(self.x)
+        n, c, p, q = dout.shape
+        for k in range(4):
+            dx[:, :, k // 2:2 * p:2, k % 2:2 * q:2] = dout * (self.best == k)
+        return dx
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.params = {"W": np.random.randn(n_out, n_in), "b": np.zeros((1, n_out))}
+        self.grads = {}
+
+    def forward(self, x):
+        self.shape = x.shape
+        self.x = x.reshape(x.shape[0], -1)
+        return self.x @ self.params["W"].T + self.params["b"]
+
+    def backward(self, dout):
+        self.grads["W"] = dout.T @ self.x
+        self.grads["b"] = dout.sum(axis=0, keepdims=True)
+        return (dout @ self.params["W"]).reshape(self.shape)
+"""
+FUNCTIONS = """
+def conv_forward(x, w, b, pad=0, stride=1):
+    view = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+    return np.einsum("nhwcij,ijcf->nhwf", view, w) + b, (x, w, b)
+
+def conv_backward(dout, cache):
+    x, w, b = cache
+    view = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+    dw = np.einsum("nhwcij,nhwf->ijcf", view, dout)
+    dx = np.zeros_like(x)
+    h, w_ = dout.shape[1:3]
+    for i in range(3):
+        for j in range(3):
+            dx[:, i:i + h, j:j + w_] += dout @ w[i, j].T
+    return dx, dw, dout.sum(axis=(0, 1, 2))
+
+def maxpool_forward(x):
+    n, h, w, c = x.shape
+    p, q = h // 2, w // 2
+    parts = x[:, :2 * p, :2 * q].reshape(n, p, 2, q, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, p, q, 4, c)
+    return parts.max(axis=3), (x.shape, parts.argmax(axis=3))
+
+def maxpool_backward(dout, cache):
+    shape, best = cache
+    dx = np.zeros(shape, dout.dtype)
+    p, q = dout.shape[1:3]
+    for k in range(4):
+        dx[:, k // 2:2 * p:2, k % 2:2 * q:2] = dout * (best == k)
+    return dx
+
+def dense_forward(x, W, b):
+    flat = x.reshape(len(x), -1)
+    return flat @ W + b, (x.shape, flat, W)
+
+def dense_backward(dout, cache):
+    shape, flat, W = cache
+    return (dout @ W.T).reshape(shape), flat.T @ dout, dout.sum(axis=0)
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+def cross_entropy(probs, labels):
+    return -np.log(probs[np.arange(len(labels)), labels]).mean()
+
+def cross_entropy_backward(probs, labels):
+    d = probs.copy()
+    d[np.arange(len(labels)), labels] -= 1
+    return d / len(labels)
+"""
+NETWORK = """
+class Network:
+    def __init__(self, in_channels, num_filters, num_classes, input_shape):
+        h, w = input_shape[0] - 2, input_shape[1] - 2
+        self.kernel = np.random.randn(3, 3, in_channels, num_filters)
+        self.params = {"W": np.random.randn(h // 2 * (w // 2) * num_filters, num_classes), "b": np.zeros(num_classes)}
+
+    def forward(self, x):
+        a, self.c1 = conv_forward(x, self.kernel, 0)
+        a, self.c2 = maxpool_forward(a)
+        a, self.c3 = dense_forward(a, self.params["W"], self.params["b"])
+        return softmax(a)
+
+    def compute_gradients(self, images, labels):
+        d, dW, db = dense_backward(cross_entropy_backward(self.forward(images), labels), self.c3)
+        return {"kernel": conv_backward(maxpool_backward(d, self.c2), self.c1)[1], "W": dW, "b": db}
+"""
+TRAINED = NETWORK.replace("compute_gradients(self, images, labels):", "train_step(self, images, labels, lr):").replace(
+    'return {"kernel": conv_backward(maxpool_backward(d, self.c2), self.c1)[1], "W": dW, "b": db}',
+    """self.kernel = self.kernel - lr * conv_backward(maxpool_backward(d, self.c2), self.c1)[1]
+        self.params["W"] = self.params["W"] - lr * dW
+        self.params["b"] = self.params["b"] - lr * db
+        return 0.0""",
+)
+CONTRACT = """
+from numpy_cnn.layers import Layers
+
+class Mine(Layers):
+    def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10):
+        super().__init__(input_shape, filters, classes, "valid", np.float64)
+"""
+GEOMETRY = {"input_shape": (9, 8, 1), "filters": 4, "classes": 5}
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """A function that writes a source text and returns its path; what it changes of the interpreter is undone."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("sys.modules", dict(sys.modules))
+
+    def write(text, name="my_cnn.py"):
+        path = tmp_path / name
+        path.write_text("import numpy as np\n" + textwrap.dedent(text))
+        return str(path)
+
+    return write
+
+
+def compare(subject, geometry=None, channels=1):
+    """Hold all that a subject offers against the right network; returns the names of what was compared."""
+    geometry = dict(geometry or GEOMETRY)
+    geometry["input_shape"] = (*geometry["input_shape"][:2], channels)
+    rng = np.random.default_rng(1)
+    right = Layers(**geometry, dtype="float64")
+    parameters = {name: rng.standard_normal(value.shape) / 3 for name, value in right.get_parameters().items()}
+    right.set_parameters(parameters)
+    images, labels = rng.standard_normal((3, *geometry["input_shape"])), np.array([4, 0, 2])
+    inside, seen = {"images": images, **right.activations(images, labels)}, []
+    model = subject(**geometry, dtype="float64")
+    model.set_parameters(parameters)
+
+    def same(name, found, wanted):
+        scale = max(np.abs(wanted).max(), 1e-300)
+        assert np.shape(found) == np.shape(wanted), name
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10 * scale, err_msg=name)
+        seen.append(name)
+
+    before = {"conv": "images", "pool": "conv", "logits": "pool", "probabilities": "logits", "loss": "logits"}
+    for stage, given in before.items():
+        if hasattr(model, "forward_stage"):
+            with contextlib.suppress(NotOfferedError):
+                same(stage, model.forward_stage(stage, inside[given], labels), inside[stage])
+        if hasattr(model, "backward_stage") and stage in BACKWARD:
+            up = np.float64(1.5) if stage == "loss" else rng.standard_normal(inside[stage].shape)
+            try:
+                found = model.backward_stage(stage, inside[given], up, labels)
+            except NotOfferedError:
+                continue
+            wanted = right.backward_stage(stage, inside[given], up, labels)
+            for name, value in found.items():
+                same(f"d_{name}", value, wanted[name])
+    wanted = {f"d_{name}": value for name, value in right.gradients(images, labels).items()} | inside
+    if hasattr(model, "head"):
+        for name, value in model.head(inside["pool"], labels).items():
+            same(f"head {name}", value, wanted[name])
+    if hasattr(model, "activations"):
+        for name, value in model.activations(images, labels).items():
+            same(f"run {name}", value, wanted[name])
+    if hasattr(model, "predict"):
+        same("predict", model.predict(images), inside["probabilities"])
+    if hasattr(model, "gradients"):
+        for name, value in model.gradients(images, labels).items():
+            same(f"run d_{name}", value, wanted[f"d_{name}"])
+    for name, value in model.get_parameters().items():
+        np.testing.assert_array_equal(value, parameters[name])
+    if hasattr(model, "step"):
+        count = 1 if subject.one_image else None
+        same(
+            "step loss",
+            model.step(images[:count], labels[:count], 0.1),
+            right.step(images[:count], labels[:count], 0.1),
+        )
+        for name, value in right.get_parameters().items():
+            same(f"step {name}", model.get_parameters()[name], value)
+    assert not subject.changed_inputs
+    return set(seen)
+
+
+RUN = {"run conv", "run pool", "run probabilities", "predict"}
+RUN_GRADIENTS = {f"run d_{name}" for name in ("pool", "conv", *PARAMETERS)}
+STEP = {"step loss", *(f"step {name}" for name in PARAMETERS)}
+HEAD = {"head probabilities", "head d_pool", "head d_dense_weight", "head d_dense_bias"}
+ALONE = {"conv", "pool", "logits", "d_images", "d_conv_weight", "d_conv", "d_pool", "d_dense_weight", "d_dense_bias"}
+TUTORIAL = {"conv", "pool", "d_conv", "d_conv_weight"} | RUN | RUN_GRADIENTS | STEP | HEAD
+
+
+def test_tutorial_file(written):
+    subject = finding.find(written(CONV + POOL + SOFTMAX))
+    assert compare(subject) == TUTORIAL
+    assert subject.one_image and subject.applied_rate == 4096.0 and subject.dtypes == ("float64",)
+    assert any("(F, I, J)" in line for line in subject.assumptions)
+    with pytest.raises(NotOfferedError, match="channels"):
+        subject(input_shape=(9, 8, 2))
+    with pytest.raises(NotOfferedError, match="padding"):
+        subject(padding="same")
+    with pytest.raises(NotOfferedError, match="one image"):
+        subject().step(np.zeros((2, 28, 28, 1)), np.array([1, 2]), 0.1)
+
+
+def test_tutorial_folder(written, tmp_path):
+    for name, text in (("conv.py", CONV), ("maxpool.py", POOL), ("softmax.py", SOFTMAX)):
+        written(text, name)
+    written("from conv import Conv3x3\nraise RuntimeError('trains when imported')", "cnn.py")
+    assert compare(finding.find(str(tmp_path))) == TUTORIAL
+
+
+def test_channels_first_with_stored_gradients_bias_and_padding(written):
+    subject = finding.find(written(BATCH))
+    for channels in (1, 2):
+        names = compare(subject, channels=channels)
+        assert names == ALONE | {"run conv", "run pool", "run logits", "run d_images"} | RUN_GRADIENTS
+        compare(subject, {**GEOMETRY, "padding": "same"}, channels)
+    assert not subject.one_image and subject.applied_rate is None and subject.dtypes == ("float32", "float64")
+    assert any("(K, F*P*Q)" in line for line in subject.assumptions)
+    assert any("bias" in line for line in subject.remarks)
+
+
+def test_dense_of_classes_by_inputs_that_moves_its_weights(written):
+    text = """
+    class Linear:
+        def __init__(self):
+            self.w, self.b = np.zeros((10, 1352)), np.zeros((10, 1))
+
+        def forward(self, x):
+            self.inputs = x
+            return self.w @ x + self.b
+
+        def backward(self, d, lr):
+            dx = self.w.T @ d
+            self.w = self.w - lr * d @ self.inputs.T
+            self.b = self.b - lr * d.sum(axis=1, keepdims=True)
+            return dx
+    """
+    subject = finding.find(written(text))
+    names = compare(subject, {"input_shape": (28, 28, 1), "filters": 8, "classes": 10})
+    assert names == {"logits", "d_pool", "d_dense_weight", "d_dense_bias"}
+    with pytest.raises(NotOfferedError, match="inputs 1352"):
+        subject(input_shape=(9, 8, 1))
+
+
+def test_only_a_convolution_forward_with_a_bias(written):
+    text = """
+    class ConvLayer:
+        def __init__(self, filters, channels):
+            self.bias = np.ones(filters)
+            self.kernels = np.random.randn(3, 3, channels, filters)
+
+        def __call__(self, image):
+            view = np.lib.stride_tricks.sliding_window_view(image, (3, 3), axis=(0, 1))
+            return np.einsum("hwcij,ijcf->hwf", view, self.kernels) + self.bias
+    """
+    subject = finding.find(written(text))
+    assert compare(subject, channels=2) == {"conv"}
+    assert subject.remarks == ["conv has a bias, bias, (F,): held at 0, its gradient is not checked"]
+
+
+def test_returned_gradients(written):
+    text = BATCH.replace(
+        "return (dout @ self.params",
+        "return {'dW': self.grads.pop('W'), 'db': self.grads.pop('b'), 'dx': (dout @ self.params",
+    )
+    text = text.replace(".reshape(self.shape)", ".reshape(self.shape)}")
+    subject = finding.find(written(text) + ":Dense")
+    assert compare(subject) == {"logits", "d_pool", "d_dense_weight", "d_dense_bias"}
+
+
+def test_functions(written):
+    subject = finding.find(written(FUNCTIONS))
+    run = RUN | {"run logits", "run loss", "run d_images", "run d_logits"} | RUN_GRADIENTS
+    for channels in (1, 2):
+        assert compare(subject, channels=channels) == ALONE | {"probabilities", "loss", "d_logits"} | run
+    assert not subject.one_image
+
+
+@pytest.mark.parametrize("text", [NETWORK, TRAINED])
+def test_whole_models(written, text):
+    subject = finding.find(written(FUNCTIONS + text) + ":Network")
+    wanted = {"run probabilities", "predict", *(f"run d_{name}" for name in PARAMETERS)}
+    assert compare(subject, channels=2) == wanted | (STEP if text is TRAINED else set())
+
+
+def test_contract_class(written):
+    subject = finding.find(written(CONTRACT))
+    assert {"conv", "d_images", "run d_logits", "step loss"} <= compare_without_dtype(subject)
+    assert subject.dtypes == ("float64",)
+    with pytest.raises(NotOfferedError):
+        subject(padding="same")
+
+
+def compare_without_dtype(subject):
+    subject.one_image, subject.changed_inputs = False, set()
+    return compare(subject)
+
+
+def test_a_transposed_kernel_is_not_made_right(written):
+    text = CONV.replace("region * self.filters", "region.T * self.filters")
+    subject = finding.find(written(text))
+    with pytest.raises(AssertionError, match="conv"):
+        compare(subject)
+    text = BATCH.replace('"nchwij,fcij->nfhw"', '"nchwji,fcij->nfhw"')
+    with pytest.raises(AssertionError, match="conv"):
+        compare(finding.find(written(text, "other.py")))
+
+
+def test_changed_inputs_are_noted(written):
+    subject = finding.find(written(CONV.replace("self.last_input = image", "image -= 0.5; self.last_input = image")))
+    subject().forward_stage("conv", np.zeros((1, 28, 28, 1)))
+    assert subject.changed_inputs == {"images"}
+
+
+def test_average_pooling_by_its_name(written):
+    subject = finding.find(written(POOL.replace("MaxPool2", "AvgPool2").replace("x.max(", "x.mean(")))
+    assert subject.conventions == ("average pooling",)
+
+
+def test_python_2(written):
+    with pytest.raises(finding.ImportFailedError, match=r"SyntaxError at my_cnn.py:2: .*Python 2: print needs paren"):
+        finding.find(written('print "hello"'))
+    with pytest.raises(finding.ImportFailedError, match=r"NameError at my_cnn.py:2: .*Python 2: xrange is gone"):
+        finding.find(written("a = xrange(3)"))
+    with pytest.raises(finding.ImportFailedError, match=r"AttributeError at my_cnn.py:2: .*1\.24"):
+        finding.find(written("a = np.float"))
+
+
+def test_an_array_of_one_element(written):
+    text = CONV.replace("out[i, j] = ", "float(np.array([[1.0]]))\n            out[i, j] = ")
+    subject = finding.find(written(text))
+    model = subject(dtype="float64")
+    with pytest.raises(TypeError) as caught:
+        model.forward_stage("conv", np.zeros((1, 28, 28, 1)))
+    line = text.split("\n").index(next(line for line in text.split("\n") if "float(" in line)) + 2
+    assert f"TypeError at my_cnn.py:{line}: " in finding.explain(caught.value)
+    assert "an array with one element stands where a number is wanted" in finding.explain(caught.value)
+
+
+def test_absent(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        finding.find(str(tmp_path / "no.py"))
+    with pytest.raises(FileNotFoundError, match="no file, folder or module"):
+        finding.find("no_such_module_here")
+
+
+def test_nothing_to_check(written):
+    path = written("class Konv3x3:\n    pass\n\ndef helper():\n    return 1")
+    with pytest.raises(finding.NothingFoundError, match=r"found Konv3x3, helper; Konv3x3 is near to Conv3x3"):
+        finding.find(path)
+    with pytest.raises(finding.NothingFoundError, match="did you mean 'Konv3x3'"):
+        finding.find(path + ":Conv3x3")
