@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from compare.cells import read_arrays, write_result
+from compare.checking import layers
 from compare.checking.finding import ImportFailedError, NothingFoundError, explain, find
 from compare.contract import PARAMETERS, NotOfferedError, UnavailableError
-from compare.verdict.observe import observe
+from compare.verdict.observe import TASKS, observe
 from compare.worker import end_with_parent
 
 
@@ -53,6 +54,7 @@ def about(subject):
         "conventions": list(getattr(subject, "conventions", [])),
         "changed_inputs": sorted(getattr(subject, "changed_inputs", [])),
         "applied_rate": getattr(subject, "applied_rate", None),
+        "of_probabilities": bool(getattr(subject, "of_probabilities", False)),
         "one_image": bool(getattr(subject, "one_image", False)),
         "dtypes": list(getattr(subject, "dtypes", [])),
     }
@@ -69,6 +71,8 @@ def main(path):
         write_result(spec["partial"], {**meta, "seeded": sorted(seeded)}, arrays)
 
     save({}, {"at": "import", "raised": {}, "refused": {}})
+    everything = {"raised": {}, "refused": {}, "offers": list(TASKS)}
+    layers.say_trying = lambda task: save({}, {**everything, "at": task})
     try:
         subject = find(spec["target"])
     except (NothingFoundError, NotOfferedError, FileNotFoundError, UnavailableError) as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.checking import functions, layers, whole
+from compare.checking import functions, layers, models, whole
 
 LAYER_NAMES = {
     "conv": re.compile(r"^(my|simple|naive|numpy|np)?conv(?!erge|ert|ention)", re.I),
@@ -70,48 +70,60 @@ def _is_users(filename):
     ours, library = Path(__file__).parent.parent, Path(sysconfig.get_paths()["stdlib"])
     inside = [ours, Path(np.__file__).parent, library]
     path = Path(filename)
-    return not filename.startswith("<") and not any(path.is_relative_to(folder) for folder in inside)
+    if filename.startswith("<") or models.LIBRARIES.search(filename):
+        return False
+    return not any(path.is_relative_to(folder) for folder in inside)
 
 
 def find(target):
     """The subject that a target holds: a class with the contract's constructor and those methods that the code offers.
 
     Args:
-        target: a .py file, a folder, a module, or the first or last with ":Name" of one class.
+        target: a .py file, a folder, a module, or the first or last with ":Name" of one class, or of a function that
+            makes a framework's model, or of such a model; or an .onnx file.
     Raises:
         NothingFoundError: nothing there can be checked, or there is no such name.
         FileNotFoundError: no such file, folder or module.
         ImportFailedError: the code raises while it is imported.
+        UnavailableError: it needs a framework that is not installed.
+        NotOfferedError: an .onnx file of another network.
     """
+    if Path(target).suffix.lower() == ".onnx":
+        return models.onnx(target)
     place, name = target, ""
     head, colon, tail = target.rpartition(":")
     if colon and tail.isidentifier() and not Path(target).exists():
         place, name = head, tail
     modules = _load(place)
     found = {key: value for module in modules for key, value in vars(module).items() if not key.startswith("__")}
+    classes, own = _classes(found, modules), _functions(found, modules)
+    listed = models.candidates(found, classes, own)
     if name:
-        if not inspect.isclass(found.get(name)):
-            raise NothingFoundError(f"{place} has no class {name!r}{_hint(name, _classes(found, modules))}")
-        classes = {name: found[name]}
-        modules = [*modules, sys.modules.get(found[name].__module__, modules[0])]
-    else:
-        classes = _classes(found, modules)
+        listed = models.named(name, found.get(name))
+        if not listed and not inspect.isclass(found.get(name)):
+            raise NothingFoundError(f"{place} has no class {name!r}{_hint(name, classes)}")
+        classes = {name: found[name]} if inspect.isclass(found[name]) else {}
+        modules = [*modules, sys.modules.get(getattr(found[name], "__module__", ""), modules[0])]
+        own = _functions(found, modules) if classes else {}
     files = [file for module in modules if (file := getattr(module, "__file__", None))]
     subject = _contract(classes)
     failed: list = []
-    if subject is None:
-        subject, failed = _layers(classes, _functions(found, modules), files)
+    plain = {key: cls for key, cls in classes.items() if not models.from_framework(cls)}
+    if subject is None and not (name and listed):
+        subject, failed = _layers(plain, own, files)
     if subject is None and not name:
-        subject = functions.subject(_functions(found, modules), files)
+        subject = functions.subject(own, files)
     if subject is None:
-        subject = whole.subject(classes, files)
+        subject = whole.subject(plain, files)
+    if listed:
+        subject, failed = models.beside(subject, listed, failed)
     if subject is not None:
         return subject
-    there = [*classes, *_functions(found, modules)]
+    there = [*classes, *own]
     raise NothingFoundError(
         f"nothing to check in {target}: looked for a class with set_parameters (the contract), for layer classes named "
         "Conv..., MaxPool..., Softmax... or Dense..., for functions named conv, maxpool, dense, softmax or "
-        f"cross_entropy, and for a class of a whole network; found {', '.join(there) or 'no class and no function'}"
+        f"cross_entropy, and for a class of a whole network, of NumPy, torch.nn or Keras; found {', '.join(there) or 'no class and no function'}"
         + _near(there)
         + (f"; {'; '.join(failed)}" if failed else "")
     )
@@ -149,7 +161,9 @@ def _load(place):
         raise FileNotFoundError(f"no file or folder {place}")
     try:
         known = importlib.util.find_spec(place)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if missing := models.unavailable(error):
+            raise missing from error
         known = None
     except Exception as error:  # the package around it runs its own code on import
         raise ImportFailedError(explain(error)) from error
@@ -192,6 +206,8 @@ def _run(load):
     try:
         return load()
     except (Exception, SystemExit) as error:  # the code under test may raise anything, and scripts exit
+        if missing := models.unavailable(error):
+            raise missing from error
         raise ImportFailedError(explain(error)) from error
 
 
@@ -248,6 +264,6 @@ def _layers(classes, own_functions, files):
     if not plans:
         return None, failed
     loss = functions.find_loss(own_functions)
-    if "probabilities" not in plans and (softmax := functions.find_softmax(own_functions, files)):
+    if "probabilities" not in plans and (softmax := functions.find_softmax(own_functions, files, plans.get("logits"))):
         plans["probabilities"] = softmax
     return whole.chain(plans, loss, [f"not checked: {reason}" for reason in failed]), failed

@@ -124,8 +124,8 @@ def _shapes(stage):
     return [None]
 
 
-def find_function(functions, stage, files, channels_first=False):
-    """The `Plan` of a stage's functions; None without one."""
+def find_function(functions, stage, files, channels_first=False, after=None):
+    """The `Plan` of a stage's functions; None without one. Arguments as of `layers.find_layer`."""
     forward, backward = _pair(functions, stage)
     if forward is None:
         return None
@@ -134,7 +134,7 @@ def find_function(functions, stage, files, channels_first=False):
         for bias_shape in BIASES.get(stage, ((-1,),)):
             try:
                 cls = layer_class(stage, forward, backward, shape, bias_shape)
-                plan = layers.find_layer(cls, stage, files, channels_first)
+                plan = layers.find_layer(cls, stage, files, channels_first, after)
             except LookupError:
                 continue
             if plan.agreed:
@@ -143,9 +143,9 @@ def find_function(functions, stage, files, channels_first=False):
     return best
 
 
-def find_softmax(functions, files):
+def find_softmax(functions, files, after=None):
     """The `Plan` of a softmax function; None without one."""
-    return find_function(functions, "probabilities", files)
+    return find_function(functions, "probabilities", files, after=after)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,7 +257,8 @@ def subject(functions, files):
     plans: dict = {}
     for stage in ("conv", "pool", "logits", "probabilities"):
         first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
-        plan = find_function(functions, stage, files, first)
+        after = plans.get("logits") if stage == "probabilities" else None
+        plan = find_function(functions, stage, files, first, after)
         if plan is not None:
             plans[plan.stage] = plan
     loss = find_loss(functions)

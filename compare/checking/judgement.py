@@ -85,7 +85,7 @@ def judge_subject(result, cases, path, dtypes=probes.DTYPES, search=True):
         `Judgement`.
     """
     meta = {"raised": {}, "refused": {}, "conventions": [], "dtypes": [], "applied_rate": None, **result.meta}
-    manner = Manner(meta["applied_rate"], 1 if meta.get("one_image") else None)
+    manner = Manner(meta["applied_rate"], 1 if meta.get("one_image") else None, bool(meta.get("of_probabilities")))
     offered = [dtype for dtype in dtypes if dtype in (meta["dtypes"] or dtypes)]
     rows: list[dict] = []
     observed: dict = {}

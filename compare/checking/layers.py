@@ -23,6 +23,15 @@ STAGE_WORDS = {"conv": "the convolution", "pool": "the pooling", "logits": "the 
 STAGE_WORDS |= {"head": "dense layer and softmax in one", "probabilities": "the softmax", "whole": "the whole network"}
 TAKEN_WORDS = {"d_probabilities": "the gradient of the probabilities", "d_logits": "the gradient of the logits"}
 TAKEN_WORDS |= {"label": "the label", "one-hot": "the label as a one-hot row"}
+# The call, as `observe.TASKS` has it, in which a layer is tried out.
+FORWARD_TASK = {"head": "head", "whole": "activations"}
+BACKWARD_TASK = {"head": "head", "whole": "gradients"}
+
+
+def say_trying(task):
+    """Told what comes before the code is run to find out its layouts; `cell` listens, should it never return."""
+
+
 INPUT = {
     "conv": "images",
     "pool": "conv",
@@ -338,6 +347,7 @@ def settle(plan, flows, weights, sizes, files=()):
         sizes: a geometry of which the code can be made.
         files: of the code under test.
     """
+    say_trying(FORWARD_TASK.get(plan.stage, f"{plan.stage} forward"))
     _, parameters, inputs = sizes.trial()
     x = inputs[INPUT[plan.stage]]
     outputs = {"head": ("probabilities", "logits"), "logits": ("logits", "probabilities")}
@@ -381,6 +391,7 @@ def learn_backward(plan):
     backward = next((name for name in BACKWARDS if hasattr(plan.make(plan.sizes, np.float64), name)), None)
     if backward is None:
         return plan
+    say_trying(BACKWARD_TASK.get(plan.stage, f"{plan.stage} backward"))
     plan = dataclasses.replace(plan, backward=backward)
     network, parameters, inputs = plan.sizes.trial()
     forms = ("d_probabilities", "d_logits", "label", "one-hot") if plan.stage == "head" else ("",)
@@ -480,13 +491,14 @@ def learn_dtypes(plan):
     return dataclasses.replace(plan, dtypes=tuple(dtypes) or ("float64",))
 
 
-def find_layer(cls, stage, files=(), channels_first=False):
+def find_layer(cls, stage, files=(), channels_first=False, after=None):
     """The `Plan` of a layer class: how it is made and called, found by trying.
 
     Args:
         cls: the class; `stage`: "conv", "pool", "logits" (also for a layer that ends in the softmax: the plan's stage
             is "head" then) or "probabilities".
-        channels_first: whether the layer before hands on (F, P, Q), which is then the order of flattening.
+        channels_first: whether the layer before hands on (F, P, Q), which is then the usual order of flattening.
+        after: for a softmax, the `Plan` of the dense layer: what that one gives, this one takes, batches or columns.
     Raises:
         LookupError: no object of the class could be made, or it has no weights of a shape for this stage; the cause,
             if it is an error of the code, is the `__cause__`.
@@ -509,7 +521,10 @@ def find_layer(cls, stage, files=(), channels_first=False):
                 continue
             plan = Plan(stage, make, cls.__name__, forward, zeros=zeros, paddings=(padding,))
             plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
-            tried = settle(plan, layouts.flows(stage, channels_first), weights, sizes, files)
+            flows = layouts.flows(stage, channels_first)
+            if after is not None:
+                flows = [flow for flow in flows if flow[:2] == (after.one_image, after.outward)] or flows
+            tried = settle(plan, flows, weights, sizes, files)
             best = tried if best is None or tried.score > best.score else best
             if best.agreed:
                 break

@@ -82,8 +82,8 @@ def kernel_orders(shape, channels, filters):
 
 
 def dense_orders(shape, rows, classes, channels_first):
-    """The same for dense weights; `rows` is (P, Q, F), `channels_first` None if unknown."""
-    rows_in = ("PQF", "FPQ") if channels_first is None else ("FPQ",) if channels_first else ("PQF",)
+    """The same for dense weights; `rows` is (P, Q, F). Any order of flattening is right in code that keeps to it."""
+    rows_in = ("FPQ", "PQF") if channels_first else ("PQF", "FPQ")
     orders = [Order(DENSE, axes) for joined in rows_in for axes in ((joined, "K"), ("K", joined))]
     return [order for order in orders if _fits(order, shape, (*rows, classes))]
 

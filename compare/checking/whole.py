@@ -1,5 +1,6 @@
 """Subjects: a chain of layers, a class of a whole model, a class that fulfils the contract as it stands."""
 
+import contextlib
 import dataclasses
 import inspect
 import itertools
@@ -32,6 +33,7 @@ class _Subject:
 
     dtypes: tuple = ("float64",)
     one_image = False
+    of_probabilities = False
     applied_rate: float | None = None
     assumptions: list = []
     remarks: list = []
@@ -135,7 +137,7 @@ class _Chain(_Subject):
         """What the layers put out in one pass from the images on."""
         found = [self._pass(*chunk) for chunk in self._split(np.asarray(images, self.dtype), labels)]
         joined = {name: np.concatenate([each[name] for each in found]) for name in found[0] if name != "loss"}
-        if "loss" in found[0]:
+        if all("loss" in each for each in found):
             joined["loss"] = np.mean([each["loss"] for each in found], dtype=found[0]["loss"].dtype)
         return joined
 
@@ -161,7 +163,7 @@ class _Chain(_Subject):
             if part.plan.gradients and all(how != "moved" for how, _ in part.plan.gradients.values()):
                 part.update(learning_rate)
             part.set(part.get())  # what the network does not have, a bias of the convolution, goes back to 0
-        return float(passed["loss"] if "loss" in passed else self._own_loss(passed, labels))
+        return passed["loss"] if "loss" in passed else self._own_loss(passed, labels)
 
     def _pass(self, images, labels=None):
         conv = self._run("conv", images)
@@ -174,7 +176,8 @@ class _Chain(_Subject):
                 chunks = self.parts["probabilities"].chunks(found["logits"])
                 found["probabilities"] = np.concatenate([self._run("probabilities", chunk) for (chunk,) in chunks])
         if self.loss is not None and labels is not None and self.loss.takes in found:
-            found["loss"] = self._loss(found.get("logits"), found.get("probabilities"), labels)
+            with contextlib.suppress(NotOfferedError):  # the rest of the pass is judged all the same
+                found["loss"] = self._loss(found.get("logits"), found.get("probabilities"), labels)
         return found
 
     def _return(self, passed, labels, **keywords):
@@ -206,7 +209,15 @@ class _Chain(_Subject):
         return self.right.forward_stage("probabilities", logits)
 
     def _loss(self, logits, probabilities, labels):
-        return np.asarray(self.loss.value(probabilities if self.loss.takes == "probabilities" else logits, labels))
+        given = probabilities if self.loss.takes == "probabilities" else logits
+        value = np.asarray(self.loss.value(given, labels))
+        if (
+            np.isposinf(value)
+            and self.loss.takes == "probabilities"
+            and not given[np.arange(len(labels)), labels].all()
+        ):
+            raise NotOfferedError("a loss of probabilities is infinite where they round to 0; one of logits is not")
+        return value
 
     def _d_logits(self, logits, labels, probabilities=None):
         if self.loss.takes == "probabilities":
@@ -216,8 +227,13 @@ class _Chain(_Subject):
     def _own_loss(self, passed, labels):
         if "probabilities" not in passed:
             return self.right.forward_stage("loss", passed["logits"], labels)
-        with np.errstate(divide="ignore"):
-            return -np.log(passed["probabilities"][np.arange(len(labels)), labels]).mean()
+        return _loss_of(passed["probabilities"], labels)
+
+
+def _loss_of(probabilities, labels):
+    """The loss that code without one has; None where a probability rounded to 0."""
+    true = probabilities[np.arange(len(labels)), labels]
+    return -np.log(true).mean() if (true > 0).all() else None
 
 
 def chain(plans, loss, remarks):
@@ -255,6 +271,7 @@ def chain(plans, loss, remarks):
         "plans": dict(plans),
         "loss": loss,
         "one_image": any(plan.one_image for plan in plans.values()),
+        "of_probabilities": loss is not None and loss.takes == "probabilities",
         "dtypes": tuple(sorted(shared)) or ("float64",),
     }
     return type("Subject", (_Subject,), body)
@@ -308,8 +325,7 @@ class _Whole(_Subject):
         part.set(part.get())
         if self.gives == "logits":
             return float(self.right.forward_stage("loss", out, labels))
-        with np.errstate(divide="ignore"):
-            return float(-np.log(out[np.arange(len(labels)), labels]).mean())
+        return _loss_of(out, labels)
 
     def _learn(self, images, labels, rate, keep):
         part = self.parts["whole"]
@@ -335,6 +351,7 @@ def subject(classes, files):
         body = {name: vars(_Whole)[name] for name in (*names, "_learn")}
         body |= {**_about({"whole": plan}, []), "plans": {"whole": plan}, "gives": plan.gives}
         body |= {"one_image": plan.one_image, "dtypes": plan.dtypes}
+        body |= {"of_probabilities": plan.gives == "probabilities"}
         return type("Subject", (_Subject,), body)
     return None
 
@@ -366,6 +383,7 @@ def _find(cls, forward, files):
     if best is None:
         return None
     found: list = []
+    layers.say_trying(layers.BACKWARD_TASK["whole"])
     for name in dict.fromkeys((*BACKWARDS, *TRAINS)):
         for form in ("label", "one-hot") if callable(getattr(cls, name, None)) else ():
             plan = dataclasses.replace(best, backward=name, taken=form)

@@ -84,8 +84,8 @@ class Stages:
         self.padding = padding
         self.rounding = rounding
 
-    def at(self, before=None, rate=0.0, seen=None):
-        """The right network does not depend on what went before, on the rate, or on what another computed."""
+    def at(self, before=None, rate=0.0, passing=True):
+        """The right network does not depend on what went before, on the rate, or on who asks."""
 
     def scale(self, images):
         """What the first layer is given: images are scaled already."""
@@ -254,12 +254,13 @@ def near_tie_filters(images, x, d_pool, padding):
     return moved.reshape(3, 3, images.shape[3], size.shape[3])
 
 
-def whole_pass(stages, images, labels, parameters):
+def whole_pass(stages, images, labels, parameters, exact=False):
     """Loss and gradients of the parameters with nothing observed in between: allowances carried all the way.
 
     Args:
         stages: `Stages`, or `ChangedStages`.
         images (N, H, W, C), labels (N,), parameters: exact.
+        exact: whether the convolution is exact too, so that a tie is a tie; else the order within near ties is open.
     Returns:
         dict of `Bounded`: conv, pool, logits, probabilities, loss, d_logits, d_pool, d_conv_weight, d_dense_weight,
         d_dense_bias.
@@ -273,7 +274,7 @@ def whole_pass(stages, images, labels, parameters):
     back = stages.dense_backward(pool, dense_w, d_logits)
     d_conv = stages.pool_backward(conv, back["pool"])
     filters = stages.conv_backward(images, w, d_conv)["conv_weight"]
-    loose = near_tie_filters(images, conv, back["pool"], stages.padding)
+    loose = 0.0 if exact else near_tie_filters(images, conv, back["pool"], stages.padding)
     return {
         "conv": conv,
         "pool": pool,

@@ -25,9 +25,9 @@ class ChangedStages:
         self.padding = right.padding
         self.rounding = right.rounding
 
-    def at(self, before=None, rate=0.0, seen=None):
+    def at(self, before=None, rate=0.0, passing=True):
         """Tell the changed functions where they stand; see `Network`."""
-        self.network.before, self.network.rate, self.network.seen = before, rate, seen
+        self.network.before, self.network.rate, self.network.passing = before, rate, passing
 
     def scale(self, images):
         """What the first layer is given."""

@@ -57,11 +57,13 @@ class Manner:
     """How an implementation shows what it computes.
 
     applied_rate: the learning rate at which gradients were read off as what the weights moved by; None: they are given.
-    step_images: how many images of a probe `step` was given; None: all.
+    step_images: how many images of a probe `step` was given; None: all. 1: it takes one image at a time throughout.
+    of_probabilities: whether loss and d_logits are made from its own probabilities, not from the logits.
     """
 
     applied_rate: float | None = None
     step_images: int | None = None
+    of_probabilities: bool = False
 
 
 GIVEN = Manner()
@@ -113,7 +115,7 @@ class Expected:
 
     def _stage(self, mode, quantity, stage, *arguments):
         """A stage's answer, the changed network told where it stands."""
-        self.stages.at(self._before(mode), self.rate, self.observed.get(f"{mode}|{quantity}"))
+        self.stages.at(self._before(mode), self.rate, mode != "alone")
         return getattr(self.stages, stage)(*arguments)
 
     def _before(self, mode):
@@ -162,9 +164,9 @@ class Expected:
         if quantity == "predict":
             return self._again(mode, "probabilities")
         if quantity == "loss":
-            return self._stage(mode, quantity, "loss", self._own(mode, "logits"), self.case.labels)
+            return self._stage(mode, quantity, "loss", self._before_loss(mode, self._own), self.case.labels)
         if quantity == "d_logits":
-            return self._stage(mode, quantity, "loss_backward", self._again(mode, "logits"), self.case.labels)
+            return self._stage(mode, quantity, "loss_backward", self._before_loss(mode, self._again), self.case.labels)
         if quantity in ("d_pool", "d_dense_weight", "d_dense_bias"):
             pool, d_logits = self._again(mode, "pool"), self._own(mode, "d_logits")
             found = self._stage(mode, quantity, "dense_backward", pool, dense_w, d_logits)
@@ -178,6 +180,16 @@ class Expected:
         if quantity.startswith("kept_"):
             return Bounded.exact(self.parameters[quantity.removeprefix("kept_")])
         return self._stepped(mode, quantity)
+
+    def _before_loss(self, mode, own):
+        """Logits; those of its own probabilities, their logarithms, where the loss is made from them."""
+        if not (self.right and self.manner.of_probabilities and f"{mode}|probabilities" in self.observed):
+            return own(mode, "logits")
+        given = own(mode, "probabilities")
+        positive = given.value > 0
+        value = np.where(positive, np.log(np.where(positive, given.value, 1)), -1e4)  # exp of which is 0
+        allowance = np.where(positive, given.allowance / np.where(positive, given.value, 1), 0)
+        return Bounded(value, allowance + 2 * self.stages.rounding.unit * np.abs(value) * positive)
 
     def _routed(self, mode):
         """Expected d_conv; where near ties leave the order open, it is taken from what was found, if it is one."""
@@ -224,9 +236,9 @@ class Expected:
         if "step" not in self._known:
             count = self.manner.step_images
             self.stages.at(None, LEARNING_RATE)
-            self._known["step"] = whole_pass(
-                self.stages, self.images[:count], self.case.labels[:count], self.parameters
-            )
+            images, labels = self.images[:count], self.case.labels[:count]
+            exact = self.case.exact or not self.right
+            self._known["step"] = whole_pass(self.stages, images, labels, self.parameters, exact)
         whole = self._known["step"]
         if name == "loss":
             followed = self.right and self.manner.step_images is None
@@ -256,13 +268,16 @@ class Expected:
         w, dense_w, bias = (self.parameters[name] for name in PARAMETERS)
         given = {name: Bounded.exact(value) for name, value in self.case.inputs.items()}
         labels = self.case.labels
+        before_loss = given["logits"]
+        if quantity in ("loss", "d_logits"):
+            before_loss = self._before_loss("alone", lambda mode, name: given.get(name) or self._own(mode, name))
         arguments = {
             "conv": ("conv", self.images, w),
             "pool": ("pool", given["conv"]),
             "logits": ("dense", given["pool"], dense_w, bias),
             "probabilities": ("probabilities", given["logits"]),
-            "loss": ("loss", given["logits"], labels),
-            "d_logits": ("loss_backward", given["logits"], labels, float(given["up_loss"].value)),
+            "loss": ("loss", before_loss, labels),
+            "d_logits": ("loss_backward", before_loss, labels, float(given["up_loss"].value)),
             "d_conv": ("pool_backward", given["conv"], given["up_pool"]),
         }
         if quantity in arguments:

@@ -88,7 +88,7 @@ def measure(observed, expected):
     found = np.asarray(observed, np.float64)
     error = np.abs(found - expected.value)
     error = np.where(np.isnan(error), np.inf, error)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         used = np.where(error == 0, 0.0, error / expected.allowance)
     used = np.where(np.isnan(used), np.inf, used)
     worst = np.unravel_index(int(used.argmax()), used.shape)

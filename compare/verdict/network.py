@@ -6,7 +6,8 @@ can say what it would look like.
 """
 
 from collections.abc import Callable
-from typing import Any
+
+import numpy as np
 
 from compare.contract import PARAMETERS
 
@@ -28,6 +29,54 @@ def descend(parameters, gradients, rate, memory):
     return {name: value - rate * gradients[name] for name, value in parameters.items()}
 
 
+def through_probabilities(network):
+    """Loss and its gradient are made from the network's own probabilities, as code that has no logits makes them."""
+
+    def loss(logits, labels):
+        return -np.log(network.probabilities(logits)[np.arange(len(labels)), labels]).mean()
+
+    def loss_backward(logits, labels):
+        d = network.probabilities(logits)
+        return (d - np.eye(d.shape[1])[labels]) / len(d)
+
+    network.loss, network.loss_backward = loss, loss_backward
+
+
+def one_by_one(network):
+    """Every function works image by image, as code does that takes one at a time. To be called last."""
+
+    def each(name, count=0):
+        right = getattr(network, name)
+
+        def forward(x, *rest):
+            return np.concatenate([right(x[n : n + 1], *rest) for n in range(len(x))])
+
+        def backward(x, *rest):
+            # in a pass the upstream gradient is that of the mean; the code was given that of each image's own loss
+            n_images = len(x) if network.passing else 1
+            upstream = 0 if name == "pool_backward" else 1
+            found = []
+            for n in range(len(x)):
+                given = list(rest)
+                given[upstream] = given[upstream][n : n + 1] * n_images
+                found.append(right(x[n : n + 1], *given))
+            if count == 1:
+                return np.concatenate(found) / n_images
+            dx, *of_parameters = zip(*found, strict=True)
+            return np.concatenate(dx) / n_images, *(sum(values) / n_images for values in of_parameters)
+
+        setattr(network, name, backward if count else forward)
+
+    for name in ("conv", "pool", "dense", "probabilities"):
+        each(name)
+    for name, count in (("pool_backward", 1), ("dense_backward", 3), ("conv_backward", 2)):
+        each(name, count)
+    loss, loss_backward = network.loss, network.loss_backward
+    ones = [slice(n, n + 1) for n in range(1000)]
+    network.loss = lambda z, y: np.mean([loss(z[n], y[n]) for n in ones[: len(z)]])
+    network.loss_backward = lambda z, y: np.concatenate([loss_backward(z[n], y[n]) for n in ones[: len(z)]]) / len(z)
+
+
 class Network:
     """Stage functions that can be replaced, and what they may look at.
 
@@ -41,7 +90,7 @@ class Network:
         rate: the learning rate of the step that is being made; 0 where gradients are asked for and nothing is updated.
         before: what the previous pass held, by name (images, labels, conv, pool, logits, d_logits, d_pool, d_conv), or
             None in the first; for a stage alone, what that stage was given the time before.
-        seen: what the network under test computed at the stage being judged, or None.
+        passing: whether a whole pass is being judged, and not a stage alone.
     """
 
     conv: Callable
@@ -62,7 +111,7 @@ class Network:
         self.update: Callable = descend
         self.rate = 0.0
         self.before: dict | None = None
-        self.seen: Any = None
+        self.passing = True
 
     def forward(self, images, parameters, padding):
         """conv, pool, logits and probabilities by name, with the scaled images that they came from."""

@@ -138,8 +138,8 @@ def _call(task, model, batch):
 def _step(model, batch):
     count = 1 if getattr(model, "one_image", False) else None
     loss = model.step(batch["images"][:count].copy(), batch["labels"][:count], LEARNING_RATE)
-    held = model.get_parameters()
-    return {"step_loss": loss, **{f"step_{name}": value for name, value in held.items()}}
+    found = {f"step_{name}": value for name, value in model.get_parameters().items()}
+    return found if loss is None else {"step_loss": loss, **found}
 
 
 def _path(implementation, given, dtype):
@@ -148,7 +148,8 @@ def _path(implementation, given, dtype):
     images, labels = given["path|images"][:, :count].astype(dtype), given["path|labels"][:, :count]
     start = {name: given[f"path|{name}"].astype(dtype) for name in PARAMETERS}
     shape = tuple(map(int, images.shape[2:]))
-    model = implementation(shape, start["conv_weight"].shape[3], len(start["dense_bias"]), dtype=dtype)
+    sizes = {"input_shape": shape, "filters": start["conv_weight"].shape[3], "classes": len(start["dense_bias"])}
+    model = implementation(**sizes, dtype=dtype)
     model.set_parameters(start)
     losses, states = [], [model.get_parameters()]
     for batch, wanted in zip(images, labels, strict=True):

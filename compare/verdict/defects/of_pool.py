@@ -110,6 +110,12 @@ def _first(x, dy):
     return kept
 
 
+def _first_row(x, dy):
+    kept = np.zeros_like(dy)
+    kept[:, 0] = dy[:, 0]
+    return kept
+
+
 def _corner_exchanged(x):
     winner = x.argmax(axis=-1)[..., None]
     return np.arange(4) == np.array([0, 2, 1, 3])[winner]
@@ -157,6 +163,13 @@ DEFECTS = (
         "feature maps other than the first are 0",
         "a return or break inside the loop over filters ends it too early",
         _output(_only(np.index_exp[..., :1])),
+    ),
+    Defect(
+        "only the first row of windows is pooled",
+        FORWARD,
+        "all but the uppermost row of the output is 0",
+        "a return inside the loop over rows ends it too early",
+        _output(_only(np.index_exp[:, :1])),
     ),
     Defect(
         "only the first window is pooled",
@@ -241,6 +254,13 @@ DEFECTS = (
         "the first call is right, the second sends gradients where the first had its maxima",
         "store the mask anew in every forward",
         _mask_kept,
+    ),
+    Defect(
+        "only the first row of windows hands its gradient back",
+        BACKWARD,
+        "d_conv is 0 below the uppermost row of windows",
+        "a return inside the loop over rows ends it too early",
+        _of_upstream(_first_row),
     ),
     Defect(
         "only the first window hands its gradient back",
