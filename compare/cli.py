@@ -167,6 +167,30 @@ def check(target, timeout, folder, threads, seed, json_file, template):
 
 @cli.command()
 @click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all of parity.")
+@click.option("--cases", type=click.IntRange(min=1), default=1000, show_default=True, help="Random cases for each.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first case.")
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
+def sharpness(implementations, cases, seed, json_file, progress):
+    """How good the allowances are: whom they accuse falsely, and the smallest error that they catch.
+
+    Each random case goes through every implementation in both dtypes, with one thread and with two. Exits with 1 if
+    anything is accused. All of it takes minutes.
+    """
+    from compare.checking.sharpness import sharpness as measure_sharpness
+
+    files.check_writable(json_file)
+    frame = measure_sharpness(implementations, cases, seed, progress=progress)
+    click.echo(output.table(output.sharpness_table(frame)))
+    for line in frame.attrs["accused"]:
+        click.echo(line)
+    click.echo("\n" + output.sharpness_summary(frame))
+    output.write_json(json_file, "sharpness", frame)
+    return 0 if frame.attrs["accused"] == [] else 1
+
+
+@cli.command()
+@click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all of parity.")
 @click.option("--only", metavar="TEXT,TEXT", help="Only defects whose name contains one of these.")
 @click.option("--train/--no-train", default=True, show_default=True, help="Also train with each.")
 @click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files.")

@@ -171,6 +171,25 @@ def defects_score(score):
     )
 
 
+def sharpness_table(frame):
+    """By implementation, threads and dtype: how much was judged, who was accused, what would have been caught."""
+    table = frame[["implementation", "threads", "dtype", "cases", "quantities", "accused"]].copy()
+    table["smallest error caught"] = [
+        f"{row.smallest_caught:.1e} ({row.quantity})" for row in frame.itertuples(index=False)
+    ]
+    return table
+
+
+def sharpness_summary(frame):
+    """The counts over all, and by dtype the largest of the smallest errors caught."""
+    caught = frame.groupby("dtype")["smallest_caught"].max()
+    worst = ", ".join(f"{value:.1e} in {dtype}" for dtype, value in caught.items())
+    return (
+        f"{frame['quantities'].sum():,} quantities of right networks: {frame['accused'].sum()} accused; "
+        f"caught is a relative error of at least {worst}"
+    )
+
+
 def speed_table(frame):
     """Microseconds an image with quartiles, and images a second, for people."""
     timed = frame[frame["outcome"] == "timed"]

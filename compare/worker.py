@@ -48,6 +48,10 @@ def _task(name):
         from compare.checking.trial import trial
 
         return trial
+    if name == "sharpness":
+        from compare.checking.sharpness import measure as measure_sharpness
+
+        return measure_sharpness
     if name == "defect_training":
         from compare.evidence import train_defects
 

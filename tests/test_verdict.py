@@ -11,8 +11,11 @@ import pytest
 from mutants import MUTANTS, ROOT, load_mutant, write_mutant
 
 from compare import cells, data
+from compare.checking import sharpness
 from compare.verdict import arbiter, definition, expected, judge, probes, run
 from compare.verdict.allowances import Bounded, Rounding, Stages, near_tie_filters, near_ties, whole_pass
+from compare.verdict.defects import DEFECTS
+from compare.verdict.inserted import inserted
 from compare.verdict.observe import observe, pack
 from numpy_cnn.layers import Layers
 
@@ -226,3 +229,29 @@ def test_the_allowance_in_float64_is_about_2_to_the_29_of_that_in_float32(digits
         ratio = (narrow[quantity].allowance / wide[quantity].allowance).max()
         # half of it, since a float64 result is judged by a float64 arbiter whose own rounding counts as well
         assert ratio == pytest.approx(2**28, rel=0.1)
+
+
+def test_nobody_is_accused_and_small_errors_are_caught():
+    frame = sharpness.sharpness("numpy-layers,torch", cases=30, seed=5, threads=[1], progress=False)
+    assert frame.attrs["accused"] == []
+    assert (frame["quantities"] > 900).all()
+    by_dtype = frame.groupby("dtype")["smallest_caught"].max()
+    assert by_dtype["float64"] < 1e-9
+    assert by_dtype["float32"] < 1e-4
+
+
+def test_sharpness_accuses_a_wrong_network():
+    defect = next(d for d in DEFECTS if d.name == "loss in bits")
+    _, meta = sharpness.measure({"cases": 4, "seed": 0}, inserted(Layers, defect.change))
+    for found in meta["found"].values():
+        assert any("loss: differs" in line for line in found["accused"])
+
+
+def test_a_smallest_error_is_caught_indeed():
+    case = sharpness.random_case(1).rounded("float64")
+    bounded = expected.Expected(case, judge.right_stages(case, "float64"), {}).of("alone", "logits")
+    error = bounded.allowance.max() * 1.01
+    for index in np.ndindex(bounded.value.shape):
+        found = bounded.value.copy()
+        found[index] += error
+        assert judge.measure(found, bounded).allowance_used > 1

@@ -17,7 +17,7 @@ _STEMS = {
     "pool": r"^(naive_|my_)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)",
     "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
     "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy))",
-    "loss": r"^(softmax_)?(categorical_|sparse_|mean_)*(cross_?entropy|softmax_loss|loss|nll|log_?loss|xent)",
+    "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*(cross_?entropy|softmax_loss|loss|nll|logloss|xent)",
 }
 _KINDS = {
     "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
@@ -219,9 +219,10 @@ def find_loss(functions):
     names = [plain(name) for name in inspect.signature(function).parameters]
     is_label = [name in layouts.LABELS for name in names[:2]]
     orders = (True,) if is_label == [True, False] else (False,) if is_label == [False, True] else (False, True)
+    takes_logits = names[:1] in (["logits"], ["z"]) or "softmax" in function.__name__.lower()
     ran: list = []
     for first in orders:
-        for takes in ("logits", "probabilities") if names[:1] in (["logits"], ["z"]) else ("probabilities", "logits"):
+        for takes in ("logits", "probabilities") if takes_logits else ("probabilities", "logits"):
             for form, one_image in (("index", False), ("one-hot", False), ("index", True), ("one-hot", True)):
                 loss = Loss(function, takes, form, first, one_image)
                 try:

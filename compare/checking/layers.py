@@ -491,6 +491,15 @@ def learn_dtypes(plan):
     return dataclasses.replace(plan, dtypes=tuple(dtypes) or ("float64",))
 
 
+def method_of(thing, names):
+    """The first of the names that is a method of a class or object; None without one.
+
+    `hasattr` will not do: a class is itself callable, so each seems to have `__call__`.
+    """
+    cls = thing if inspect.isclass(thing) else type(thing)
+    return next((name for name in names if any(callable(vars(base).get(name)) for base in cls.__mro__)), None)
+
+
 def find_layer(cls, stage, files=(), channels_first=False, after=None):
     """The `Plan` of a layer class: how it is made and called, found by trying.
 
@@ -503,7 +512,7 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
         LookupError: no object of the class could be made, or it has no weights of a shape for this stage; the cause,
             if it is an error of the code, is the `__cause__`.
     """
-    forward = next((name for name in FORWARDS if callable(getattr(cls, name, None))), None)
+    forward = method_of(cls, FORWARDS)
     if forward is None:
         raise LookupError(f"{cls.__name__} has no method {', '.join(FORWARDS[:3])}")
     makers = layouts.constructors(cls, stage)

@@ -338,7 +338,7 @@ class _Whole(_Subject):
 def subject(classes, files):
     """A subject of the first class that holds a whole network; None without one."""
     for cls in classes.values():
-        forward = next((name for name in METHODS if callable(getattr(cls, name, None))), None)
+        forward = layers.method_of(cls, METHODS)
         if forward is None:
             continue
         plan = _find(cls, forward, files)

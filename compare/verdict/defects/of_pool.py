@@ -99,7 +99,7 @@ def _overlapping(x, y):
 
 def _mask_kept(network):
     def backward(right, x, dy):
-        return right(x if network.before is None else network.before["conv"].astype(x.dtype), dy)
+        return right(x if network.before is None else network.before["conv"][: len(x)].astype(x.dtype), dy)
 
     wrap(network, "pool_backward", backward)
 
