@@ -17,7 +17,8 @@ _STEMS = {
     "pool": r"^(naive_|my_)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)",
     "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
     "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy))",
-    "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*(cross_?entropy|softmax_loss|loss|nll|logloss|xent)",
+    "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*"
+    r"(cross_?entropy|softmax_loss|loss|nll|log_?loss|xent)",
 }
 _KINDS = {
     "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
