@@ -174,20 +174,23 @@ def defects_score(score):
 def sharpness_table(frame):
     """By implementation, threads and dtype: how much was judged, who was accused, what would have been caught."""
     table = frame[["implementation", "threads", "dtype", "cases", "quantities", "accused"]].copy()
-    table["smallest error caught"] = [
-        f"{row.smallest_caught:.1e} ({row.quantity})" for row in frame.itertuples(index=False)
-    ]
+    for title, prefix in (("smallest error caught", ""), ("in an update", "step_")):
+        pairs = zip(frame[f"{prefix}smallest_caught"], frame[f"{prefix}quantity"], strict=True)
+        table[title] = [f"{smallest:.1e} ({quantity})" for smallest, quantity in pairs]
     return table
 
 
 def sharpness_summary(frame):
     """The counts over all, and by dtype the largest of the smallest errors caught."""
-    caught = frame.groupby("dtype")["smallest_caught"].max()
-    worst = ", ".join(f"{value:.1e} in {dtype}" for dtype, value in caught.items())
-    return (
-        f"{frame['quantities'].sum():,} quantities of right networks: {frame['accused'].sum()} accused; "
-        f"caught is a relative error of at least {worst}"
-    )
+    columns = ["smallest_caught", "step_smallest_caught"]
+    largest = frame.groupby("dtype")[columns].max()
+    lines = [
+        f"caught in {dtype}: a relative error of {row[columns[0]]:.1e} in any output or gradient, "
+        f"of {row[columns[1]]:.1e} in an update"
+        for dtype, row in largest.iterrows()
+    ]
+    head = f"{frame['quantities'].sum():,} quantities of right networks: {frame['accused'].sum()} accused"
+    return "\n".join([head, *lines])
 
 
 def speed_table(frame):

@@ -92,9 +92,9 @@ def main(path):
     write_result(spec["result"], {**meta, "status": "ok", "version": version}, arrays)
 
 
-def end_with_parent():
-    """Wait until the pipe from the parent closes, then end, whatever else is going on."""
-    os.read(sys.stdin.fileno(), 1)
+def end_with_parent(pipe=0):
+    """Wait until the pipe from the parent (standard input) closes, then end, whatever else is going on."""
+    os.read(pipe, 1)
     os._exit(1)
 
 

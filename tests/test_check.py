@@ -228,7 +228,7 @@ WRONG = {
     "filters dead": (
         ALL_IN_ONE,
         [("self.kernels -= lr", "self.kernels -= 0 * lr")],
-        "update",
+        "conv backward",
         "the filters get no gradient | the filters are not updated",
     ),
     "random": (
@@ -370,7 +370,7 @@ NASTY = {
         TUTORIAL,
         [("        x = x.flatten()", "        x *= 2\n        x = x.flatten() / 2")],
         0,
-        r"pool changes its input in place",
+        r"the array of pool that it is given is changed in place",
     ),
 }
 
@@ -378,9 +378,10 @@ NASTY = {
 @pytest.mark.parametrize("trouble", NASTY)
 def test_nasty(trouble, written):
     text, pairs, code, pattern = NASTY[trouble]
+    limit = 3 if "endless" in trouble else 60
     began = time.monotonic()
-    result = compare.check(written(text, pairs=pairs), timeout=3)
-    assert time.monotonic() - began < 3 + 2 + 3  # the limit, two seconds to end it, and what is left to be judged
+    result = compare.check(written(text, pairs=pairs), timeout=limit)
+    assert time.monotonic() - began < limit + 2 + 3  # two seconds to end it, and what is left to be judged
     assert result.exit_code == code, f"\n{result}"
     assert re.search(pattern, str(result)), f"\n{result}"
 

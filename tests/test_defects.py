@@ -86,7 +86,7 @@ def test_the_table_of_the_command(frame):
     table = output.defects_table(frame)
     assert table["check says"].iloc[0] == "agrees"
     assert (table["check says"].iloc[1:] == "that it is this").all()
-    assert "named right 104 (100.0%)" in output.defects_score(frame.attrs["score"])
+    assert "named right 105 (100.0%)" in output.defects_score(frame.attrs["score"])
 
 
 def test_a_name_that_is_none():

@@ -9,6 +9,7 @@ import pytest
 from documentation import ROOT, blocks, comparable, run
 
 from compare import evidence, output, timing
+from compare.checking import sharpness
 from compare.verdict.defects import DEFECTS
 
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]
@@ -37,6 +38,9 @@ def head(shown):
 
 def table_of(command):
     """What a command that takes minutes would print as table of one row."""
+    if "sharpness" in command:
+        frame = pd.DataFrame([dict.fromkeys(sharpness.COLUMNS, 1.0)])
+        return output.table(output.sharpness_table(frame))
     if "defects" in command:
         row = {"named": True, "caught": True, "diverged": 0, "says": "", "defect": "x", "stage": "y"}
         frame = pd.DataFrame([dict.fromkeys(evidence.COLUMNS, 1.0) | row])
@@ -84,5 +88,5 @@ def test_links_lead_somewhere():
 def test_the_number_of_defects():
     readme = (ROOT / "README.md").read_text()
     assert f"{len(DEFECTS)} mistakes, in five implementations" in readme
-    (table,) = blocks((ROOT / "docs" / "defects.md").read_text())
+    table, _ = blocks((ROOT / "docs" / "defects.md").read_text())
     assert all(f"| {defect.name} " in table.shown for defect in DEFECTS)

@@ -5,6 +5,7 @@ an endless loop leaves what came before it, and the name of the call that it was
 """
 
 import json
+import os
 import random
 import sys
 import threading
@@ -62,7 +63,10 @@ def about(subject):
 
 def main(path):
     """Carry out the spec at `path`. The result says "ok", "missing" (nothing to check) or "raised" (import failed)."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow logs is nothing that the code prints
+    pipe = os.dup(0)  # code that asks for input is to meet the end of a file, not to wait
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    threading.Thread(target=end_with_parent, args=(pipe,), daemon=True).start()
     spec = json.loads(Path(path).read_text())
     seeded = _watch_seeds()
     warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
@@ -108,3 +112,5 @@ def _watch_seeds():
 
 if __name__ == "__main__":
     main(sys.argv[1])
+    sys.stdout.flush()
+    os._exit(0)  # threads that the code under test left behind would keep the process

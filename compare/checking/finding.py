@@ -14,10 +14,11 @@ import numpy as np
 
 from compare.checking import functions, layers, models, whole
 
+_PREFIX = r"^(my|simple|naive|numpy|np|layer|activation)?_?"
 LAYER_NAMES = {
-    "conv": re.compile(r"^(my|simple|naive|numpy|np)?conv(?!erge|ert|ention)", re.I),
-    "pool": re.compile(r"^(my|simple|naive|numpy|np)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)", re.I),
-    "logits": re.compile(r"^(my|simple|naive|numpy|np)?(dense|fully_?connected|fc|linear|affine|softmax|output)", re.I),
+    "conv": re.compile(_PREFIX + r"conv(?!erge|ert|ention)", re.I),
+    "pool": re.compile(_PREFIX + r"(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)", re.I),
+    "logits": re.compile(_PREFIX + r"(dense|fully_?connected|fc|linear|affine|softmax|output)", re.I),
 }
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
 NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
@@ -56,7 +57,10 @@ def explain(error):
     if isinstance(error, SyntaxError) and error.filename:
         where = f" at {Path(error.filename).name}:{error.lineno}"
     else:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+        frames: list = []
+        for each in (error, error.__cause__):
+            if each is not None and not frames:
+                frames = [frame for frame in traceback.extract_tb(each.__traceback__) if _is_users(frame.filename)]
         where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     texts = [str(each) for each in (error, error.__cause__, error.__context__) if each is not None]
     for pattern, cause in CAUSES:
@@ -123,7 +127,8 @@ def find(target):
     raise NothingFoundError(
         f"nothing to check in {target}: looked for a class with set_parameters (the contract), for layer classes named "
         "Conv..., MaxPool..., Softmax... or Dense..., for functions named conv, maxpool, dense, softmax or "
-        f"cross_entropy, and for a class of a whole network, of NumPy, torch.nn or Keras; found {', '.join(there) or 'no class and no function'}"
+        f"cross_entropy, and for a class of a whole network, of NumPy, torch.nn or Keras; found "
+        + (", ".join(there) or "no class and no function")
         + _near(there)
         + (f"; {'; '.join(failed)}" if failed else "")
     )
@@ -242,7 +247,7 @@ def _layers(classes, own_functions, files):
     for stage, pattern in LAYER_NAMES.items():
         names = [name for name in classes if pattern.match(name) and not NOT_LAYERS.search(name)]
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(re.match("softmax", name, re.I)))]:
-            if any(hasattr(cls, method) for method in layers.FORWARDS):
+            if layers.method_of(cls, layers.FORWARDS):
                 chosen.setdefault(stage, []).append(cls)
     plans: dict = {}
     failed: list = []
@@ -252,7 +257,7 @@ def _layers(classes, own_functions, files):
             try:
                 plan = layers.find_layer(cls, stage, files, first)
             except LookupError as error:
-                if stage == "logits" and not layers.has_weights(cls):
+                if re.match("(activation_?)?softmax", cls.__name__, re.I) and not layers.has_weights(cls):
                     plans.setdefault("probabilities", layers.find_layer(cls, "probabilities", files))
                     continue
                 failed.append(f"{error}" + (f": {explain(error.__cause__)}" if error.__cause__ else ""))

@@ -125,11 +125,15 @@ def _shapes(stage):
     return [None]
 
 
+def _arguments(function):
+    return len(inspect.signature(function).parameters)
+
+
 def find_function(functions, stage, files, channels_first=False, after=None):
     """The `Plan` of a stage's functions; None without one. Arguments as of `layers.find_layer`."""
     forward, backward = _pair(functions, stage)
-    if forward is None:
-        return None
+    if forward is None or (stage in ("conv", "logits") and _arguments(forward) < 2):
+        return None  # its weights are kept where nobody else can set them
     best = None
     for shape in _shapes(stage):
         for bias_shape in BIASES.get(stage, ((-1,),)):
@@ -138,10 +142,14 @@ def find_function(functions, stage, files, channels_first=False, after=None):
                 plan = layers.find_layer(cls, stage, files, channels_first, after)
             except LookupError:
                 continue
-            if plan.agreed:
+            if plan.agreed and (backward is None or set(plan.gradients) == set(plan.weights)):
                 return plan
-            best = plan if best is None or plan.score > best.score else best
+            best = plan if best is None or _rank(plan) > _rank(best) else best
     return best
+
+
+def _rank(plan):
+    return (plan.score, len(plan.gradients))
 
 
 def find_softmax(functions, files, after=None):

@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import itertools
+import re
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +42,13 @@ INPUT = {
     "probabilities": "logits",
     "whole": "images",
 }
+
+
+INPUT_GRADIENTS = {"dinputs", "dinput", "dx", "gradinput", "inputgrad", "dlinput", "dimage", "dimages"}
+
+
+class ReturnedNothingError(TypeError):
+    """The code's forward returned None."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +130,17 @@ class Plan:
         """Whether the code moves its weights by itself or has a method for it."""
         hows = {how for how, _ in self.gradients.values()}
         code = self.make(self.sizes, np.dtype(np.float64))
-        return bool(hows) and (hows == {"moved"} or any(hasattr(code, name) for name in UPDATES))
+        return bool(hows) and (hows == {"moved"} or self.updates(code) is not None)
+
+    @staticmethod
+    def updates(code):
+        """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
+        for name in UPDATES:
+            if callable(getattr(code, name, None)):
+                parameters = inspect.signature(getattr(code, name)).parameters
+                if all(layouts.plain(each) in layouts.RATES for each in parameters):
+                    return name
+        return None
 
     def channels_first(self):
         """Whether what comes out has its channels before its rows."""
@@ -216,8 +235,13 @@ class Part:
     def forward(self, x, labels=None):
         """One chunk through the layer."""
         self.x_shape = x.shape
-        known = {} if labels is None else {"labels": labels}
+        # a model may want labels for the loss that it returns beside what is asked for
+        labels = np.zeros(len(x), int) if labels is None else labels
+        known = {"labels": int(labels[0]) if self.plan.one_image else labels}
         y = self._call(self.plan.forward, self.plan.inward.native(np.asarray(x, self.dtype)), **known)
+        y = getattr(self.code, "output", None) if y is None else y
+        if y is None:
+            raise ReturnedNothingError(f"{self.plan.forward} returned nothing: is a return missing?")
         y = np.asarray(y[0] if isinstance(y, tuple) else y)
         self.seen.add(y.dtype.name)
         return self.plan.outward.back(y, (len(x), *x.shape[1:]))
@@ -243,9 +267,16 @@ class Part:
             self.set(before)
         return found
 
+    def _set_rate(self, rate):
+        """The learning rate of code that keeps it."""
+        for name in vars(self.code) if hasattr(self.code, "__dict__") else ():
+            if layouts.plain(name) in layouts.RATES:
+                setattr(self.code, name, rate)
+
     def call_learn(self, out, images, labels, rate=RATE):
         """Whatever the model's own backward or training method returns."""
         plan = self.plan
+        self._set_rate(rate)
         names = {layouts.plain(name) for name in inspect.signature(getattr(self.code, plan.backward)).parameters}
         if not names & layouts.LABELS:
             upstream = dataclasses.replace(plan, taken="d_logits" if plan.gives == "logits" else plan.taken)
@@ -264,7 +295,10 @@ class Part:
         after = self.get()
         found = {}
         if self.plan.dx:
-            value = _items(result)[self.plan.dx[1]]
+            how, where = self.plan.dx
+            value = _items(result).get(where) if how == "returned" else np.asarray(layouts.get(self.code, where))
+            if value is None:
+                raise ReturnedNothingError(f"{self.plan.backward} gave nothing back: is a return missing?")
             native = self.plan.inward.shape(self.x_shape)
             found["x"] = self.plan.inward.back(_like(value, native), self.x_shape)
             self.seen.add(value.dtype.name)
@@ -276,28 +310,40 @@ class Part:
             value = _items(result)[where] if how == "returned" else layouts.get(self.code, where)
             order = self.plan.weights[name][1]
             self.seen.add(np.asarray(value).dtype.name)
-            found[name] = self._house(name, order.back(_like(value, order.shape(self.shapes[name])), self.shapes[name]))
+            value = _like(value, order.shape(self.shapes[name]))
+            if value.shape != order.shape(self.shapes[name]):
+                found[name] = np.array(value)  # as it is: that its shape is wrong is for the judge
+                continue
+            found[name] = self._house(name, order.back(value, self.shapes[name]))
         return found
 
     def call_backward(self, given, rate=RATE):
         """Whatever the code's own backward returns."""
         if hasattr(self.code, "zero_grad"):
-            self._call("zero_grad", None)
+            self.code.zero_grad()
+        self._set_rate(rate)
         taken = self.plan.outward.native(np.asarray(given, self.dtype)) if self.plan.taken != "label" else given
         return self._call(self.plan.backward, taken, rate=rate)
 
     def update(self, rate):
         """Let the code follow the gradients that it stored, where it has a method for that."""
-        method = next((name for name in UPDATES if hasattr(self.code, name)), None)
+        method = self.plan.updates(self.code)
         if method is None:
-            raise NotOfferedError(f"{self.plan.name} does not update its weights")
-        self._call(method, rate)
+            raise NotOfferedError(f"{self.plan.name} does not update its weights by a learning rate")
+        self._set_rate(rate)
+        if inspect.signature(getattr(self.code, method)).parameters:
+            self._call(method, rate)
+        else:
+            getattr(self.code, method)()
 
     def _call(self, method, given, **known):
         function = getattr(self.code, method)
         kept = given.copy() if isinstance(given, np.ndarray) else given
         positional, keywords = layouts.fill(function, given, **known)
-        result = function(*positional, **keywords)
+        try:
+            result = function(*positional, **keywords)
+        except SystemExit as error:
+            raise RuntimeError(f"sys.exit({error.code}) in {method}") from error
         if isinstance(given, np.ndarray) and not np.array_equal(kept, given, equal_nan=True):
             self.changed = True
         return result
@@ -331,8 +377,15 @@ def close(found, wanted):
     return found.shape == wanted.shape and np.allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
 
 
-def _progress(error, files):
-    """The line of the code under test that was reached: of layouts that all fail, the one that got farthest."""
+def progress(error, files):
+    """The line of the code under test that was reached, or 0: of layouts that all fail, the one that got farthest.
+
+    What cannot come from a wrong layout is farthest of all.
+    """
+    if isinstance(error, ReturnedNothingError | NameError) or "module 'numpy' has no attribute" in str(error):
+        return sys.maxsize
+    if "converted to Python scalars" in str(error):  # an old habit; but a wrong layout may give it too
+        return sys.maxsize - 1
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     return lines[0] or 0 if lines else 0
 
@@ -354,6 +407,7 @@ def settle(plan, flows, weights, sizes, files=()):
     outputs |= {"whole": outputs["head"]}
     wanted = outputs.get(plan.stage, (plan.stage,))
     best, reached, ran = dataclasses.replace(plan, score=-1), -1, 0
+    batches: dict = {}
     for chosen in itertools.product(*weights.values()):
         for one_image, inward, outward in flows:
             tried = dataclasses.replace(plan, one_image=one_image, inward=inward, outward=outward, sizes=sizes, score=0)
@@ -364,12 +418,16 @@ def settle(plan, flows, weights, sizes, files=()):
                 with np.errstate(all="ignore"):
                     found = np.concatenate([part.forward(chunk).copy() for (chunk,) in part.chunks(x)])
             except Exception as error:  # a layout that is not the code's may fail in any way
-                if best.score < 1 and _progress(error, files) > reached:
-                    best, reached = tried, _progress(error, files)
+                if best.score < 1 and progress(error, files) > reached:
+                    best, reached = tried, progress(error, files)
                 continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
             if agreed:
-                return _as_stage(dataclasses.replace(tried, score=3, gives=agreed))
+                # right for batches of one, and wrong for those that it takes: it is judged as code for batches
+                wrong = batches.get((inward, outward, str(chosen))) if one_image else None
+                return _as_stage(dataclasses.replace(wrong or tried, score=3, gives=agreed))
+            if not one_image and found.shape == inputs[wanted[0]].shape:
+                batches[inward, outward, str(chosen)] = tried
             score = 2 if found.shape == inputs[wanted[0]].shape else 1
             ran += score == 2
             if score > best.score:
@@ -441,6 +499,13 @@ def head_upstream(plan, probabilities, labels, count):
     return np.where(one_hot == 1, -1 / true[:, None], 0) / count
 
 
+def _is_gradient_of(path, weight):
+    """Whether a name says that it is the gradient of a weight, whatever its shape: dW or grads[W] of W or weights."""
+    name, wanted = (layouts.plain(str(each[-1]).lstrip("._")) for each in (path, weight))
+    bare = re.sub(r"^(grad|delta|nabla|d)", "", name)
+    return layouts.is_gradient(path) and any(each and wanted.startswith(each) for each in (bare, name))
+
+
 def places(part, call):
     """The plan of a part whose forward has run, with where a call leaves gradients."""
     plan = part.plan
@@ -451,6 +516,8 @@ def places(part, call):
     dx = None if key is layouts else ("returned", key)
     items.pop(key, None)
     gradients = {}
+    signature = inspect.signature(getattr(part.code, plan.backward))
+    takes_rate = any(layouts.plain(name) in layouts.RATES for name in signature.parameters)
     after = layouts.arrays_of(part.code)
     weights = {path for paths, _ in plan.weights.values() for path in paths}
     fresh = [
@@ -465,8 +532,21 @@ def places(part, call):
             items.pop(keys[0])
         elif stored:
             gradients[name] = ("stored", stored[0])
-        elif paths[0] in fresh:
+        elif other := [p for p in fresh if p not in weights and _is_gradient_of(p, paths[0])]:
+            gradients[name] = ("stored", other[0])
+        elif other := [key for key in items if isinstance(key, str) and _is_gradient_of(("d", key), paths[0])]:
+            gradients[name] = ("returned", other[0])
+        elif paths[0] in fresh or takes_rate:  # given a rate, it is to move them: that it does not is a mistake
             gradients[name] = ("moved", None)
+    missing, left = [name for name in plan.weights if name not in gradients], [k for k, v in items.items() if v.ndim]
+    if len(missing) == len(left) == 1:  # one gradient is wanted and one is given: its shape is for the judge
+        gradients[missing[0]] = ("returned", left[0])
+    if dx is None:
+        own = [path for path in fresh if path not in weights and _matches(after[path], native)]
+        named = [path for path in own if layouts.plain(str(path[-1]).lstrip(".")) in INPUT_GRADIENTS]
+        dx = ("stored", named[0]) if named else None
+    if dx is None and plan.stage == "pool":  # there is nothing else that it could give
+        dx = ("returned", None)
     return dataclasses.replace(plan, dx=dx, gradients=gradients)
 
 
@@ -534,6 +614,8 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
             if after is not None:
                 flows = [flow for flow in flows if flow[:2] == (after.one_image, after.outward)] or flows
             tried = settle(plan, flows, weights, sizes, files)
+            if tried.agreed and set(tried.same) == {"channels"} and best is not None and _runs(tried, best.sizes):
+                tried = dataclasses.replace(tried, same={})  # right for one channel, and wrong for those it takes
             best = tried if best is None or tried.score > best.score else best
             if best.agreed:
                 break
@@ -549,6 +631,18 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
         one = learn_backward(dataclasses.replace(plan, one_image=True))
         plan = one if len(one.gradients) > len(plan.gradients) else plan
     return learn_dtypes(plan)
+
+
+def _runs(plan, sizes):
+    """Whether a plan gives the right shape at other sizes."""
+    _, parameters, inputs = sizes.trial()
+    try:
+        part = Part(plan, sizes, np.float64)
+        part.set(parameters)
+        given = part.chunks(inputs[INPUT[plan.stage]])
+        return np.concatenate([part.forward(chunk) for (chunk,) in given]).shape == inputs[plan.stage].shape
+    except Exception:  # it cannot be run at these sizes, in whatever way it says so
+        return False
 
 
 def has_weights(cls):

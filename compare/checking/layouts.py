@@ -110,9 +110,11 @@ def flows(stage, channels_first=False):
         batch = [_pairs(i, o, False) for i, o in (("NHWC", "NHWC"), ("NCHW", "NCHW"), ("NHW", "NHWC"), ("NHW", "NCHW"))]
         one = [("HW", "HWC"), ("HW", "CHW"), ("HWC", "HWC"), ("CHW", "CHW"), ("NHWC", "NHWC"), ("NCHW", "NCHW")]
         mixed = [_pairs(i, o, b) for i, o, b in (("NHWC", "NCHW", False), ("HWC", "CHW", True), ("CHW", "HWC", True))]
-        return [*batch, *(_pairs(i, o, True) for i, o in one), *mixed]
+        last = [_pairs("HWCN", "HWCN", False)]
+        return [*batch, *(_pairs(i, o, True) for i, o in one), *mixed, *last]
     if stage == "pool":
         several = [("NHWC", False), ("NCHW", False), ("HWC", True), ("CHW", True), ("NHWC", True), ("NCHW", True)]
+        several.append(("HWCN", False))
         return [_pairs(axes, axes, one_image) for axes, one_image in several]
     logits: list = [(False, ("N",), ("N", "K")), (True, (), ("K",)), (True, ("N",), ("N", "K"))]
     if stage == "probabilities":
@@ -247,12 +249,15 @@ def fill(function, given, **known):
     return ([given], keywords) if missing and not parameters else (positional, keywords)
 
 
+_SHAPES = ("inputshape", "inshape", "imageshape", "inputdims")
 _FILTERS = (
     "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout"
 )
 _CHANNELS = "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels"
 _INPUTS = "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d"
-_CLASSES = "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units"
+_CLASSES = (
+    "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons"
+)
 _KERNEL = "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize"
 
 
@@ -264,14 +269,14 @@ def constructors(cls, stage):
         p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
     names = [plain(parameter.name) for parameter in parameters]
-    variants: list = [0]
-    if any(name in ("inputshape", "inshape", "imageshape", "inputdims") for name in names):
-        variants = [0, 1, 2]
+    shapes = [0, 1, 2] if any(name in _SHAPES for name in names) else [0]
+    paddings = [False]
     if any(name in ("padding", "pad") for name in names):
         text = next(isinstance(p.default, str) for p in parameters if plain(p.name) in ("padding", "pad"))
-        variants = [(v, kind) for v in variants for kind in ((True, False) if text else (False, True))]
-    else:
-        variants = [(v, False) for v in variants]
+        paddings = [True, False] if text else [False, True]
+    pairs = [False, True] if set(names) & {*_KERNEL.split(), "stride", "strides"} else [False]
+    # the usual first: most code takes one number for rows and columns
+    variants = [(shape, text, pair) for pair in pairs for shape in shapes for text in paddings]
 
     def maker(variant):
         def make(sizes, dtype):
@@ -287,6 +292,8 @@ def constructors(cls, stage):
             usual = usual or (int(np.prod(sizes.pool)), sizes.classes)
             if stage == "conv" and len(unknown) == 1:
                 usual = (sizes.filters,) if not set(names) & set(_FILTERS.split()) else (sizes.input_shape[2],)
+            if stage == "logits" and len(unknown) == 1 and set(names) & set(_INPUTS.split()):
+                usual = (sizes.classes,)
             if len(unknown) > len(usual):
                 raise TypeError(f"{cls.__name__} wants {', '.join(unknown)}, which nothing is known for")
             return cls(**values, **dict(zip(unknown, usual, strict=False)))
@@ -296,11 +303,17 @@ def constructors(cls, stage):
     return [maker(variant) for variant in variants]
 
 
-def _argument(name, stage, sizes, dtype, shape_order, padding_text):
-    """The value of a constructor's argument by its plain name; None if the name is not known."""
+def _argument(name, stage, sizes, dtype, shape_order, padding_text, pair):
+    """The value of a constructor's argument by its plain name; None if the name is not known.
+
+    Args:
+        shape_order: which of the forms of an input's shape.
+        padding_text: whether padding is "valid" or "same", and not 0 or 1.
+        pair: whether sizes of windows are pairs.
+    """
     h, w, c = sizes.input_shape if stage in ("conv", "whole") else sizes.conv
     p, q, f = sizes.pool
-    if name in ("inputshape", "inshape", "imageshape", "inputdims"):
+    if name in _SHAPES:
         if stage == "logits":
             return ((p, q, f), (f, p, q), (p * q * f,))[shape_order]
         return ((h, w, c), (c, h, w), (h, w))[shape_order]
@@ -308,11 +321,18 @@ def _argument(name, stage, sizes, dtype, shape_order, padding_text):
         same = sizes.padding == "same"
         return sizes.padding if padding_text else int(same)
     if name in ("stride", "strides"):
-        return 2 if stage == "pool" else 1
+        size = 2 if stage == "pool" else 1
+        return (size, size) if pair else size
     if name in ("seed", "randomstate"):
         return 0
+    if name in RATES:
+        return 1.0  # set anew before each call
     if name == "dtype":
         return np.dtype(dtype).type
+    if stage in ("conv", "logits") and name in ("w", "weight", "weights"):
+        return np.zeros((sizes.filters, c, 3, 3) if stage == "conv" else (p * q * f, sizes.classes), dtype)
+    if stage in ("conv", "logits") and name in ("b", "bias", "biases"):
+        return np.zeros(sizes.filters if stage == "conv" else sizes.classes, dtype)
     if stage in ("conv", "whole") and name in _FILTERS.split():
         return sizes.filters
     if stage in ("conv", "whole") and name in _CHANNELS.split():
@@ -322,5 +342,6 @@ def _argument(name, stage, sizes, dtype, shape_order, padding_text):
     if stage == "logits" and name in _INPUTS.split():
         return p * q * f
     if stage in ("conv", "pool") and name in _KERNEL.split():
-        return 2 if stage == "pool" else 3
+        size = 2 if stage == "pool" else 3
+        return (size, size) if pair else size
     return None

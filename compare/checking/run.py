@@ -205,7 +205,8 @@ def _notes(result, judgement):
     if meta.get("one_image"):
         notes.append("limit: it takes one image at a time; batches are put together here, and a step is of one image")
     notes += [f"remark: it seeds the global random state ({line})" for line in meta.get("seeded", [])]
-    notes += [f"remark: {stage} changes its input in place" for stage in meta.get("changed_inputs", [])]
+    changed = meta.get("changed_inputs", [])
+    notes += [f"remark: the array of {name} that it is given is changed in place" for name in changed]
     if meta.get("varies"):
         names = ", ".join(meta["varies"])
         notes.append(

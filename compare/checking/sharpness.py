@@ -14,7 +14,18 @@ from compare.verdict.expected import QUANTITIES, Expected
 from compare.verdict.observe import observe, pack
 from compare.verdict.probes import DTYPES, Probe
 
-COLUMNS = ["implementation", "threads", "dtype", "cases", "quantities", "accused", "quantity", "smallest_caught"]
+COLUMNS = [
+    "implementation",
+    "threads",
+    "dtype",
+    "cases",
+    "quantities",
+    "accused",
+    "quantity",
+    "smallest_caught",
+    "step_quantity",
+    "step_smallest_caught",
+]
 CHUNK = 50  # cases in one file of probes
 # As at the start of training. Where a network is sure, p - y and the loss are differences of nearly equal numbers, and
 # rounding alone changes them by more than a small error would.
@@ -99,8 +110,9 @@ def sharpness(implementations=None, cases=1000, seed=0, threads=(1, 2), jobs=2, 
     Returns:
         DataFrame of COLUMNS, a row per implementation, threads and dtype: `accused` counts quantities that were judged
         to differ, none of which does. `smallest_caught`: over all cases and quantities, an error of this share of a
-        tensor's largest value, in any one element of any one tensor, is caught, in the stage alone or in a whole pass;
-        `quantity` is the one that needs most. That is over the cases with logits of at most TAME.
+        tensor's largest value, in any one element of any one output or gradient, is caught, in the stage alone or in a
+        whole pass; `quantity` is the one that needs most. `step_...`: the same of what one update gives, in which the
+        rounding of a whole pass adds up unseen. Both over the cases with logits of at most TAME.
         `.attrs["accused"]` lists the accused; the others are as of `compare.parity`.
     Raises:
         ValueError: an unknown implementation.
@@ -122,9 +134,11 @@ def sharpness(implementations=None, cases=1000, seed=0, threads=(1, 2), jobs=2, 
         if result.status not in ("ok", "missing"):
             raise RuntimeError(f"{spec['implementation']}: {result.status}: {result.error}\n{result.log}")
         for dtype, found in result.meta.get("found", {}).items():
-            worst = max(found["caught"], key=found["caught"].get)
+            caught = found["caught"]
+            steps = {name for name in caught if name.startswith("step_")}
+            worst = [max(names, key=caught.__getitem__) for names in (caught.keys() - steps, steps)]
             row = (spec["implementation"], spec["threads"], dtype, cases, found["quantities"], len(found["accused"]))
-            rows.append((*row, worst, found["caught"][worst]))
+            rows.append((*row, worst[0], caught[worst[0]], worst[1], caught[worst[1]]))
             accused += [f"{spec['implementation']}, {dtype}, {line}" for line in found["accused"]]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame.attrs = {

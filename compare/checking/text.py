@@ -56,10 +56,15 @@ def _stages(result):
         if failed:
             found.append(label + failing(result, failed))
         elif any(row["outcome"] == "not reached" for row in rows):
-            found.append(f"{label}not reached: something before it fails")
+            found.append(label + next(why(row) for row in rows if row["outcome"] == "not reached"))
         else:
             found.append(f"{label}agrees   ({_used(rows)})")
     return found
+
+
+def why(row):
+    """Why a row was not reached."""
+    return row["note"] if row["note"].startswith("not reached") else "not reached: something before it fails"
 
 
 def failing(result, rows):

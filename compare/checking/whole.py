@@ -14,6 +14,7 @@ from compare.contract import PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
 
 DEFAULTS = {"input_shape": (28, 28, 1), "filters": 8, "classes": 10, "padding": "valid"}
+TINY = 1e-11  # probabilities cut off at less than this are cut off where they round to 0, and nowhere else
 METHODS = ("predict", "forward", "__call__", "predict_proba", "forward_pass", "feedforward")
 BACKWARDS = (
     "gradients",
@@ -211,12 +212,10 @@ class _Chain(_Subject):
     def _loss(self, logits, probabilities, labels):
         given = probabilities if self.loss.takes == "probabilities" else logits
         value = np.asarray(self.loss.value(given, labels))
-        if (
-            np.isposinf(value)
-            and self.loss.takes == "probabilities"
-            and not given[np.arange(len(labels)), labels].all()
-        ):
-            raise NotOfferedError("a loss of probabilities is infinite where they round to 0; one of logits is not")
+        if self.loss.takes == "probabilities":
+            zeros = np.count_nonzero(given[np.arange(len(labels)), labels] == 0)
+            if zeros and value * len(labels) > zeros * -np.log(TINY):
+                raise NotOfferedError("a loss of probabilities cannot be right where they round to 0")
         return value
 
     def _d_logits(self, logits, labels, probabilities=None):
@@ -383,6 +382,7 @@ def _find(cls, forward, files):
     if best is None:
         return None
     found: list = []
+    raising = None
     layers.say_trying(layers.BACKWARD_TASK["whole"])
     for name in dict.fromkeys((*BACKWARDS, *TRAINS)):
         for form in ("label", "one-hot") if callable(getattr(cls, name, None)) else ():
@@ -397,13 +397,26 @@ def _find(cls, forward, files):
                 part = layers.Part(plan, plan.sizes, np.float64)
                 part.set(parameters)
                 gradients = part.learn(x, labels)
-            except Exception:  # another method of that name, or other labels
+            except Exception as error:  # another method of that name, or other labels
+                if layers.progress(error, files) and _takes_labels(getattr(cls, name)):
+                    raising = raising or dataclasses.replace(
+                        plan, gradients=dict.fromkeys(plan.weights, ("moved", None))
+                    )
                 continue
             right = network.gradients(x, labels)
             agreed = sum(layers.close(gradients[key], right[key]) for key in gradients if key in right)
             if plan.gradients:
                 found.append((-agreed, len(found), plan))
-    return layers.learn_dtypes(min(found, key=lambda each: each[:2])[2] if found else best)
+    if found:
+        return layers.learn_dtypes(min(found, key=lambda each: each[:2])[2])
+    # asked again, what raises with images and labels is noted against the code
+    return dataclasses.replace(raising, dtypes=("float64",)) if raising else layers.learn_dtypes(best)
+
+
+def _takes_labels(method):
+    """Whether a method wants images and their labels, by the names of its arguments."""
+    names = [layouts.plain(name) for name in inspect.signature(method).parameters if name != "self"]
+    return len(names) >= 2 and bool(layouts.LABELS & set(names))
 
 
 def as_contract(cls):

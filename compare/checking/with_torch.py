@@ -37,6 +37,7 @@ class _Net:
 
     outward = Order(IMAGES, ("N", "C", "H", "W"))
     kernel = Order(KERNEL, ("F", "C", "I", "J"))
+    one_image = False
     denses = (Order(DENSE, ("K", "FPQ")), Order(DENSE, ("K", "PQF")))
 
     def __init__(self, module, dtype):
@@ -151,7 +152,7 @@ class _Pooling(TorchFunctionMode):
 def _loss(seen, tap, kind, labels):
     """The mean cross-entropy of what is seen at a tap."""
     out = seen[tap]
-    labels = torch.from_numpy(np.asarray(labels, np.int64))
+    labels = torch.from_numpy(np.array(labels, np.int64))
     if kind == "logits":
         return F.cross_entropy(out, labels)
     return F.nll_loss(out if kind == "log-probabilities" else torch.log(out), labels)

@@ -153,11 +153,16 @@ class Stages:
         return Bounded(np.asarray(self.reference.loss(z, labels)), each.mean() + mean + self.rounding.tiny)
 
     def loss_backward(self, logits, labels, upstream=1.0):
-        """(p - y) / N, times a scalar upstream gradient."""
+        """(p - y) / N, times a scalar upstream gradient.
+
+        Where the loss goes by log-probabilities, as PyTorch's does, p is exp(ln p), and ln p was rounded as well.
+        """
         p = self.probabilities(logits)
+        of_logarithm = self.rounding.unit * p.value * -np.log(np.maximum(p.value, self.rounding.tiny))
         d = self.reference.loss_backward(logits.value, labels) * upstream
         scale = abs(upstream) / len(labels)
-        return Bounded(d, p.allowance * scale + 4 * self.rounding.unit * np.abs(d) + self.rounding.tiny)
+        rounded = (p.allowance + of_logarithm) * scale + 4 * self.rounding.unit * np.abs(d)
+        return Bounded(d, rounded + self.rounding.tiny)
 
     def dense_backward(self, x, weight, d):
         """`pool`, `dense_weight` and `dense_bias`: what the dense layer hands back."""

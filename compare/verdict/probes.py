@@ -261,6 +261,7 @@ def check_probes(seed=0, geometry=MNIST):
         _exact("one-image", "N = 1", (1, 8, 9, 1), 3, 5, "valid", rng, flat=4),
         _exact("channels", "C = 3, N = 4", (4, 10, 8, 3), 5, 7, "valid", rng, flat=4),
         _exact("same", "padding same, C = 2, flat columns", (3, 7, 8, 2), 5, 4, "same", rng, flat=4),
+        _exact("same-grey", "padding same, C = 1", (2, 8, 9, 1), 4, 5, "same", rng, flat=4),
     ]
 
 

@@ -186,6 +186,13 @@ DEFECTS = (
         _backward(dw=lambda dw, d: np.ascontiguousarray(dw.T).reshape(dw.shape)),
     ),
     Defect(
+        "dense weight gradient reshaped to (classes, inputs)",
+        BACKWARD,
+        "d_dense_weight holds the right numbers at wrong places",
+        "weights (K, inputs) have the gradient d_logits.T @ x; x.T @ d_logits needs .T, not reshape",
+        _backward(dw=lambda dw, d: dw.reshape(dw.shape[::-1]).T),
+    ),
+    Defect(
         "gradient sent back through weights already updated",
         BACKWARD,
         "gradients asked for alone are right; a step moves the filters by those of the new dense weights",

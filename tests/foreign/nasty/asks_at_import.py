@@ -1,0 +1,10 @@
+# status: import
+# slow: it waits
+import numpy as np
+
+epochs = int(input("How many epochs? "))
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

@@ -1,0 +1,4 @@
+# status: import
+# slow: it waits
+while True:
+    pass

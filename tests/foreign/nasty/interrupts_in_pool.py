@@ -1,0 +1,5 @@
+# stage: pool forward
+# status: stopped
+class MaxPool:
+    def forward(self, x):
+        raise KeyboardInterrupt

@@ -1,0 +1,14 @@
+# stage: softmax forward
+# status: raised
+# says: RecursionError at recursion.py
+import numpy as np
+
+
+def softmax(z):
+    if z.ndim == 1:
+        return softmax_row(z)
+    return np.array([softmax(row) for row in z])
+
+
+def softmax_row(z):
+    return softmax(z)

@@ -1,0 +1,170 @@
+"""`compare.check` on files as strangers write them: right ones pass, wrong ones are named, nasty ones end in a line.
+
+The first lines of a file in `foreign/wrong` and `foreign/nasty` are comments that say what is expected of the answer:
+`stage` (" | " between those that are as good), `names` (" + " between two mistakes, " | " where what the code offers
+cannot tell them apart, "none" where no known defect explains it), `exit`, `status`, `says` (a part of the answer),
+`never` (what must not be in it). Files in `foreign/unusual` are right, but written so that little of them may be found
+to check: what is asked there is that nobody is accused.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import compare
+
+FOREIGN = Path(__file__).parent / "foreign"
+# How many quantities pass at least: a layer alone has few.
+RIGHT = {
+    "average_pool.py": 2,
+    "bias_moves_too.py": 16,
+    "bias_per_filter.py": 3,
+    "bias_per_pixel.py": 3,
+    "clipped_at_tiny.py": 3,
+    "column_vectors.py": 5,
+    "columns_of_images.py": 5,
+    "contract.py": 24,
+    "conv_only.py": 3,
+    "divides_at_the_filters.py": 3,
+    "fits_itself.py": 9,
+    "forward_only.py": 1,
+    "im2col_flat.py": 3,
+    "layers_with_update.py": 30,
+    "nchw_params_grads.py": 22,
+    "nhwc_functions.py": 26,
+    "one_file.py": 29,
+    "output_attributes.py": 20,
+    "package": 25,
+    "rate_in_constructor.py": 6,
+    "returns_gradients.py": 9,
+    "same_only.py": 2,
+    "single_precision.py": 22,
+    "slots_and_dataclass.py": 1,
+    "softmax_with_loss.py": 2,
+    "stored_by_model.py": 9,
+    "summed_over_batch.py": 29,
+    "ties_shared.py": 2,
+    "trains_at_import.py": 29,
+    "tuple_kernel_size.py": 2,
+    "tutorial": 29,
+    "update_by_optimizer.py": 22,
+    "weights_in_constructor.py": 7,
+    "wrapped_model.py": 9,
+    "zero_grad_and_step.py": 20,
+}
+TIMEOUT = 3.0  # seconds, for what never ends; the others need less than one
+GRACE = 2.0
+
+
+def here(folder):
+    """Names in a folder, but for what Python leaves there."""
+    return sorted(path.name for path in (FOREIGN / folder).iterdir() if not path.name.startswith("__"))
+
+
+def expected(path):
+    """{key: [values]} of the comments at the head of a file."""
+    found = {}
+    file = path / "conv.py" if path.is_dir() else path
+    for line in file.read_text().splitlines():
+        if not line.startswith("# "):
+            return found
+        key, _, value = line[2:].partition(": ")
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def running(word):
+    """Process ids, other than of zombies, whose command line has a word; none where there is no /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:  # it has just ended
+            continue
+        if word.encode() in words and state != "Z":
+            found.append(process.name)
+    return found
+
+
+def plain(result):
+    return " ".join(str(result).split())
+
+
+def test_every_right_file_has_a_floor():
+    assert here("right") == sorted(RIGHT)
+
+
+@pytest.mark.parametrize("name", here("right"))
+def test_right(name):
+    result = compare.check(str(FOREIGN / "right" / name))
+    assert result.agrees, f"\n{result}"
+    assert result.exit_code == 0
+    assert result.counts["passed"] >= RIGHT[name], f"\n{result}"
+    assert result.counts["differed"] == result.counts["failed"] == result.counts["not reached"] == 0
+    assert result.judgement.stage == result.judgement.named == ""
+
+
+@pytest.mark.parametrize("name", here("wrong"))
+def test_wrong(name):
+    path = FOREIGN / "wrong" / name
+    (stage,), (names,) = (expected(path)[key] for key in ("stage", "names"))
+    result = compare.check(str(path))
+    assert not result.agrees, f"\n{result}"
+    assert str(result.exit_code) in expected(path).get("exit", ["1"])[0].split(" | "), f"\n{result}"
+    assert result.judgement.stage in stage.split(" | "), f"\n{result}"
+    found = {frozenset(defect.name for defect in defects) for defects in result.judgement.diagnosis}
+    wanted = {frozenset(each.split(" + ")) for each in names.split(" | ")} if names != "none" else set()
+    assert found == wanted, f"\n{result}"
+    if len(wanted) == 1:
+        assert set(result.judgement.named.split(" + ")) == set(*wanted)
+    else:
+        assert result.judgement.named == ""
+    if result.exit_code == 1:
+        assert f"{result.judgement.stage} DIFFERS" in plain(result)
+
+
+@pytest.mark.parametrize("name", here("unusual"))
+def test_unusual(name):
+    try:
+        result = compare.check(str(FOREIGN / "unusual" / name))
+    except ValueError as error:
+        assert "nothing to check" in str(error)
+        return
+    assert result.exit_code in (0, 3), f"\n{result}"
+
+
+@pytest.mark.parametrize("name", here("nasty"))
+def test_nasty(name):
+    path = FOREIGN / "nasty" / name
+    wanted = expected(path)
+    (status,) = wanted["status"]
+    start = time.monotonic()
+    timeout = TIMEOUT if status == "hung" or "slow" in wanted else 3 * TIMEOUT
+    result = compare.check(str(path), timeout=timeout)
+    assert time.monotonic() - start < timeout + GRACE
+    assert not running("300.125")  # the seconds that grandchild.py lets another process sleep
+    answer = plain(result)
+    for part in wanted.get("says", []):
+        assert part in answer, f"\n{result}"
+    for part in wanted.get("never", []):
+        assert part not in answer, f"\n{result}"
+    if status == "right":
+        assert result.exit_code == 0, f"\n{result}"
+        return
+    assert result.exit_code == 4, f"\n{result}"
+    if status == "import":
+        assert "while it was imported" in answer
+        return
+    (stage,) = wanted["stage"]
+    assert result.judgement.stage in stage.split(" | "), f"\n{result}"
+    words = {"hung": ["HUNG"], "crashed": ["CRASHED"], "raised": ["RAISED"], "stopped": ["CRASHED", "RAISED"]}[status]
+    assert any(f"{result.judgement.stage} {word}" in answer for word in words), f"\n{result}"
+
+
+def test_nothing_is_left_beside_the_files():
+    """What strangers' files leave is not ours to keep: no results, no logs; Python's own caches are ignored by git."""
+    found = [path for path in FOREIGN.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert not found, os.linesep.join(map(str, found))
