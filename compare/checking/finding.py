@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from compare.checking import functions, layers, models, whole
+from compare.checking.chain import chain
 
 _PREFIX = r"^(my|simple|naive|numpy|np|layer|activation)?_?"
 LAYER_NAMES = {
@@ -271,4 +272,4 @@ def _layers(classes, own_functions, files):
     loss = functions.find_loss(own_functions)
     if "probabilities" not in plans and (softmax := functions.find_softmax(own_functions, files, plans.get("logits"))):
         plans["probabilities"] = softmax
-    return whole.chain(plans, loss, [f"not checked: {reason}" for reason in failed]), failed
+    return chain(plans, loss, [f"not checked: {reason}" for reason in failed]), failed

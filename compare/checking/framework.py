@@ -10,8 +10,9 @@ import itertools
 import numpy as np
 
 from compare.checking import layouts
-from compare.checking.layers import Sizes, close
+from compare.checking.layers import close
 from compare.checking.layouts import IMAGES, Order
+from compare.checking.part import Sizes
 from compare.checking.watched import Choice, Forward, Watched, fitting, pool_of, put, whole
 from compare.contract import NotOfferedError
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import layers, layouts, whole
+from compare.checking import layers, layouts
+from compare.checking.chain import chain
 from compare.checking.layouts import plain
 from numpy_cnn.layers import Layers
 
@@ -274,4 +275,4 @@ def subject(functions, files):
     loss = find_loss(functions)
     if not plans and loss is None:
         return None
-    return whole.chain(plans, loss, [])
+    return chain(plans, loss, [])

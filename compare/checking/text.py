@@ -128,8 +128,11 @@ def _not_checked(result):
         else:
             names += [WHAT.get(quantity, quantity) for quantity in quantities if quantity in missing]
     found = [f"not checked: {', '.join(names)} (not offered)"] if names else []
-    why = {case.name: case.why for case in _probes()}
-    return found + [f"not checked: {why.get(name, name)}: {reason}" for name, reason in result.judgement.limits.items()]
+    words = {case.name: case.why for case in _probes()}
+    by_reason: dict[str, list] = {}
+    for name, reason in result.judgement.limits.items():
+        by_reason.setdefault(reason, []).append(words.get(name, name))
+    return found + [f"not checked with {'; '.join(cases)}: {reason}" for reason, cases in by_reason.items()]
 
 
 def _probes():

@@ -1,0 +1,368 @@
+"""One layer of the code as it runs, spoken to in the contract's layouts: what is known of it, and its calls."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from compare.checking import layouts
+from compare.contract import NotOfferedError
+from numpy_cnn.layers import Layers
+
+RATE = 4096.0  # a power of two, and large: the weights' own rounding must not drown a gradient read off as their move
+UPDATES = ("update", "step", "apply", "update_params", "update_parameters", "update_weights", "apply_gradients")
+STAGE_WORDS = {"conv": "the convolution", "pool": "the pooling", "logits": "the dense layer, which gives logits"}
+STAGE_WORDS |= {"head": "dense layer and softmax in one", "probabilities": "the softmax", "whole": "the whole network"}
+TAKEN_WORDS = {"d_probabilities": "the gradient of the probabilities", "d_logits": "the gradient of the logits"}
+TAKEN_WORDS |= {"label": "the label", "one-hot": "the label as a one-hot row"}
+INPUT = {
+    "conv": "images",
+    "pool": "conv",
+    "logits": "pool",
+    "head": "pool",
+    "probabilities": "logits",
+    "whole": "images",
+}
+
+
+class ReturnedNothingError(TypeError):
+    """The code's forward returned None."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """One geometry: the arguments of the contract's constructor."""
+
+    input_shape: tuple = (28, 28, 1)
+    filters: int = 8
+    classes: int = 10
+    padding: str = "valid"
+
+    @property
+    def conv(self):
+        """(H', W', F)."""
+        border = 0 if self.padding == "same" else 2
+        return (self.input_shape[0] - border, self.input_shape[1] - border, self.filters)
+
+    @property
+    def pool(self):
+        """(P, Q, F)."""
+        return (self.conv[0] // 2, self.conv[1] // 2, self.filters)
+
+    def shapes(self):
+        """The contract's parameters, the dense rows as three axes."""
+        kernel = (3, 3, self.input_shape[2], self.filters)
+        return {"conv_weight": kernel, "dense_weight": (*self.pool, self.classes), "dense_bias": (self.classes,)}
+
+    def trial(self):
+        """Random parameters, and what a right network makes of three random images: (network, parameters, inputs)."""
+        rng = np.random.default_rng(5)
+        network = Layers(self.input_shape, self.filters, self.classes, self.padding, np.float64)
+        values = {name: 0.3 * rng.standard_normal(value.shape) for name, value in network.get_parameters().items()}
+        network.set_parameters(values)
+        inputs = {"images": rng.standard_normal((3, *self.input_shape)), "labels": np.arange(3) % self.classes}
+        return network, values, inputs | network.activations(inputs["images"], inputs["labels"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that is known of a layer: how it is made, called, and where its arrays lie.
+
+    weights: by the contract's name, the paths at which the code keeps it (the same array may be at two), and its order.
+    zeros: paths of what the network of the contract does not have.
+    dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
+    taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
+    same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
+    score: 3, the trial gave what the right network gives; 2, the right shape; 1, another shape; 0, it raised.
+    chosen: whether other layouts were possible too.
+    """
+
+    stage: str
+    make: Callable[[Sizes, Any], Any]
+    name: str
+    forward: str
+    backward: str | None = None
+    one_image: bool = False
+    inward: Any = None
+    outward: Any = None
+    weights: dict = dataclasses.field(default_factory=dict)
+    zeros: tuple = ()
+    dx: tuple | None = None
+    gradients: dict = dataclasses.field(default_factory=dict)
+    taken: str = "d_probabilities"
+    paddings: tuple = ("valid",)
+    same: dict = dataclasses.field(default_factory=dict)
+    dtypes: tuple = ("float64",)
+    gives: str = ""
+    score: int = 0
+    chosen: bool = False
+    sizes: Sizes = Sizes()
+
+    @property
+    def agreed(self):
+        """Whether the trial gave what the right network gives."""
+        return self.score == 3
+
+    @property
+    def can_step(self):
+        """Whether the code moves its weights by itself or has a method for it."""
+        hows = {how for how, _ in self.gradients.values()}
+        code = self.make(self.sizes, np.dtype(np.float64))
+        return bool(hows) and (hows == {"moved"} or self.updates(code) is not None)
+
+    @staticmethod
+    def updates(code):
+        """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
+        for name in UPDATES:
+            if callable(getattr(code, name, None)):
+                parameters = inspect.signature(getattr(code, name)).parameters
+                if all(layouts.plain(each) in layouts.RATES for each in parameters):
+                    return name
+        return None
+
+    def channels_first(self):
+        """Whether what comes out has its channels before its rows."""
+        letters = self.outward.letters
+        return letters.index("C") < letters.index("H")
+
+    def build(self, sizes, dtype):
+        """A `Part` of other sizes; NotOfferedError where the code has only its own."""
+        if self.stage in ("conv", "whole") and sizes.padding not in self.paddings:
+            raise NotOfferedError(f"{self.name} knows padding {', '.join(self.paddings)} only, not {sizes.padding}")
+        for name, value in self.same.items():
+            if size_of(sizes, name) != value:
+                raise NotOfferedError(f"{self.name} is for {name} {value} only, not {size_of(sizes, name)}")
+        return Part(self, sizes, dtype)
+
+    def described(self):
+        """What was found out or assumed, in one line."""
+        how = "one image at a time" if self.one_image else "a batch at a time"
+        parts = [f"{self.name} is {STAGE_WORDS[self.stage]}, {how}, {self.inward} in, {self.outward} out"]
+        if "HW" in self.inward.letters and "C" not in self.inward.letters:
+            parts[0] += ", no channel axis"
+        parts += [f"{layouts.named(paths[0])} is {name} {order}" for name, (paths, order) in self.weights.items()]
+        if any("FPQ" in axis for _, order in self.weights.values() for axis in order.axes):
+            parts.append("the rows of the dense weights are in (F, P, Q) order, channels first")
+        if self.stage == "head" and self.backward:
+            parts.append(f"{self.backward} is given {TAKEN_WORDS[self.taken]}")
+        if not self.agreed and self.chosen:
+            parts.append("layouts are the most usual ones, since none gave what a right network gives")
+        parts += [f"{name} {value} only" for name, value in self.same.items()]
+        return "; ".join(parts)
+
+    def remarked(self):
+        """What is not a mistake but worth saying, a line each."""
+        lines = []
+        for path in self.zeros:
+            shape = layouts.get(self.make(self.sizes, np.dtype(np.float64)), path).shape
+            each = "(F,)" if np.prod(shape) == self.sizes.filters else "one for each output pixel"
+            lines.append(f"conv has a bias, {layouts.named(path)}, {each}: held at 0, its gradient is not checked")
+        if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
+            lines.append(f"{self.name} has no bias that was found")
+        return lines
+
+
+def size_of(sizes, name):
+    """One size by its name in messages."""
+    h, w, c = sizes.input_shape
+    known = {"images": (h, w), "channels": c, "filters": sizes.filters, "classes": sizes.classes}
+    return known[name] if name in known else int(np.prod(sizes.pool))
+
+
+class Part:
+    """A layer of the code as it runs: NHWC in, NHWC out.
+
+    Attributes:
+        changed: whether a call wrote into the array that it was given.
+        seen: dtypes of all that the code gave.
+    """
+
+    def __init__(self, plan, sizes, dtype):
+        self.plan, self.sizes, self.dtype = plan, sizes, np.dtype(dtype)
+        self.code = plan.make(sizes, self.dtype)
+        self.shapes = {name: sizes.shapes()[name] for name in plan.weights}
+        self.changed, self.seen = False, set()
+        for name, (paths, order) in plan.weights.items():
+            found = layouts.get(self.code, paths[0]).shape
+            if found != order.shape(self.shapes[name]):
+                raise NotOfferedError(f"{plan.name}: {layouts.named(paths[0])} keeps its shape {found}")
+
+    def get(self):
+        """Copies of the parameters by the contract's names."""
+        found = {}
+        for name, (paths, order) in self.plan.weights.items():
+            value = order.back(np.asarray(layouts.get(self.code, paths[0])), self.shapes[name])
+            found[name] = self._house(name, value)
+        return found
+
+    def set(self, parameters):
+        """Take fresh copies; what the contract's network does not have becomes 0."""
+        for name, (paths, order) in self.plan.weights.items():
+            native = order.native(np.asarray(parameters[name], self.dtype).reshape(self.shapes[name]))
+            for path in paths:
+                layouts.put(self.code, path, native)
+        for path in self.plan.zeros:
+            layouts.put(self.code, path, np.zeros(layouts.get(self.code, path).shape, self.dtype))
+
+    def chunks(self, *arrays):
+        """The arrays as the code takes them: whole, or image by image."""
+        count = len(arrays[0])
+        steps = [slice(n, n + 1) for n in range(count)] if self.plan.one_image else [slice(None)]
+        return [tuple(array[step] for array in arrays) for step in steps]
+
+    def forward(self, x, labels=None):
+        """One chunk through the layer."""
+        self.x_shape = x.shape
+        # a model may want labels for the loss that it returns beside what is asked for
+        labels = np.zeros(len(x), int) if labels is None else labels
+        known = {"labels": int(labels[0]) if self.plan.one_image else labels}
+        y = self._call(self.plan.forward, self.plan.inward.native(np.asarray(x, self.dtype)), **known)
+        y = getattr(self.code, "output", None) if y is None else y
+        if y is None:
+            raise ReturnedNothingError(f"{self.plan.forward} returned nothing: is a return missing?")
+        y = np.asarray(y[0] if isinstance(y, tuple) else y)
+        self.seen.add(y.dtype.name)
+        return self.plan.outward.back(y, (len(x), *x.shape[1:]))
+
+    def backward(self, given, rate=RATE, keep=False):
+        """Gradients of the last chunk by name, "x" that of the input; parameters as before unless `keep`.
+
+        Args:
+            given: the upstream gradient in the contract's layout; whatever a head takes, as it takes it.
+            rate: handed on to code that updates its weights itself.
+        """
+        before = self.get()
+        found = self._read(self.call_backward(given, rate), before, rate)
+        if not keep:
+            self.set(before)
+        return found
+
+    def learn(self, images, labels, rate=RATE, keep=False):
+        """The same of a whole model, from the images and their labels on."""
+        out, before = self.forward(images), self.get()
+        found = self._read(self.call_learn(out, images, labels, rate), before, rate)
+        if not keep:
+            self.set(before)
+        return found
+
+    def _set_rate(self, rate):
+        """The learning rate of code that keeps it."""
+        for name in vars(self.code) if hasattr(self.code, "__dict__") else ():
+            if layouts.plain(name) in layouts.RATES:
+                setattr(self.code, name, rate)
+
+    def call_learn(self, out, images, labels, rate=RATE):
+        """Whatever the model's own backward or training method returns."""
+        plan = self.plan
+        self._set_rate(rate)
+        names = {layouts.plain(name) for name in inspect.signature(getattr(self.code, plan.backward)).parameters}
+        if not names & layouts.LABELS:
+            upstream = dataclasses.replace(plan, taken="d_logits" if plan.gives == "logits" else plan.taken)
+            if plan.gives == "logits":
+                out = np.exp(out - out.max(axis=-1, keepdims=True))
+                out /= out.sum(axis=-1, keepdims=True)
+            given = plan.outward.native(head_upstream(upstream, out, labels, len(labels)))
+            return self._call(plan.backward, given, rate=rate)
+        wanted = head_upstream(plan, out, labels, len(labels))
+        if isinstance(wanted, np.ndarray) and wanted.ndim == 2:
+            wanted = plan.outward.native(wanted)
+        given = plan.inward.native(np.asarray(images, self.dtype))
+        return self._call(plan.backward, given, labels=wanted, rate=rate)
+
+    def _read(self, result, before, rate):
+        after = self.get()
+        found = {}
+        if self.plan.dx:
+            how, where = self.plan.dx
+            value = items_of(result).get(where) if how == "returned" else np.asarray(layouts.get(self.code, where))
+            if value is None:
+                raise ReturnedNothingError(f"{self.plan.backward} gave nothing back: is a return missing?")
+            native = self.plan.inward.shape(self.x_shape)
+            found["x"] = self.plan.inward.back(like(value, native), self.x_shape)
+            self.seen.add(value.dtype.name)
+        for name, (how, where) in self.plan.gradients.items():
+            if how == "moved":
+                found[name] = (before[name].astype(np.float64) - after[name]) / rate
+                self.seen.add(layouts.get(self.code, self.plan.weights[name][0][0]).dtype.name)
+                continue
+            value = items_of(result)[where] if how == "returned" else layouts.get(self.code, where)
+            order = self.plan.weights[name][1]
+            self.seen.add(np.asarray(value).dtype.name)
+            value = like(value, order.shape(self.shapes[name]))
+            if value.shape != order.shape(self.shapes[name]):
+                found[name] = np.array(value)  # as it is: that its shape is wrong is for the judge
+                continue
+            found[name] = self._house(name, order.back(value, self.shapes[name]))
+        return found
+
+    def call_backward(self, given, rate=RATE):
+        """Whatever the code's own backward returns."""
+        if hasattr(self.code, "zero_grad"):
+            self.code.zero_grad()
+        self._set_rate(rate)
+        taken = self.plan.outward.native(np.asarray(given, self.dtype)) if self.plan.taken != "label" else given
+        return self._call(self.plan.backward, taken, rate=rate)
+
+    def update(self, rate):
+        """Let the code follow the gradients that it stored, where it has a method for that."""
+        method = self.plan.updates(self.code)
+        if method is None:
+            raise NotOfferedError(f"{self.plan.name} does not update its weights by a learning rate")
+        self._set_rate(rate)
+        if inspect.signature(getattr(self.code, method)).parameters:
+            self._call(method, rate)
+        else:
+            getattr(self.code, method)()
+
+    def _call(self, method, given, **known):
+        function = getattr(self.code, method)
+        kept = given.copy() if isinstance(given, np.ndarray) else given
+        positional, keywords = layouts.fill(function, given, **known)
+        try:
+            result = function(*positional, **keywords)
+        except SystemExit as error:
+            raise RuntimeError(f"sys.exit({error.code}) in {method}") from error
+        if isinstance(given, np.ndarray) and not np.array_equal(kept, given, equal_nan=True):
+            self.changed = True
+        return result
+
+    def _house(self, name, value):
+        value = np.array(value)
+        return value.reshape(-1, value.shape[-1]) if name == "dense_weight" else value
+
+
+def items_of(result):
+    """What a call returned as {key: array}."""
+    items = dict(enumerate(result)) if isinstance(result, tuple | list) else result
+    items = items if isinstance(items, dict) else {None: items}
+    return {key: np.asarray(value) for key, value in items.items() if isinstance(value, np.ndarray | np.generic)}
+
+
+def like(value, shape):
+    """An array in another shape of the same numbers, where only axes of 1 were added or all but the first joined."""
+    value = np.asarray(value)
+    bare = [size for size in value.shape if size != 1] == [size for size in shape if size != 1]
+    flat = value.shape in ((int(np.prod(shape)),), (*shape[:1], int(np.prod(shape[1:]))))
+    return value.reshape(shape) if bare or flat else value
+
+
+def head_upstream(plan, probabilities, labels, count):
+    """What the backward of a layer that ends in the softmax is given, for the mean loss over `count` images.
+
+    Raises:
+        NotOfferedError: it is the gradient of the probabilities, which is not finite here.
+    """
+    if plan.taken == "label":
+        return int(labels[0]) if plan.one_image else labels
+    one_hot = np.zeros_like(probabilities)
+    one_hot[np.arange(len(labels)), labels] = 1
+    if plan.taken == "one-hot":
+        return one_hot
+    if plan.taken == "d_logits":
+        return (probabilities - one_hot) / count
+    true = probabilities[np.arange(len(labels)), labels]
+    if not (true > 0).all():
+        raise NotOfferedError("the gradient -1 / p of the probabilities, which backward is given, needs p above 0")
+    return np.where(one_hot == 1, -1 / true[:, None], 0) / count
