@@ -11,7 +11,7 @@ import sys
 import click
 
 import compare
-from compare import contract, files, output
+from compare import contract, files
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
 name is missing), 4 the code under test crashed or hung."""
@@ -60,6 +60,8 @@ def cli():
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def list_command(implementations, json_file, progress):
     """Implementations: version of the framework, or why it is not available and what installs it."""
+    from compare import output
+
     files.check_writable(json_file)
     frame = compare.implementations(implementations, progress=progress)
     click.echo(output.table(frame))
@@ -77,6 +79,8 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
 
     Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs.
     """
+    from compare import output
+
     files.check_writable(json_file)
     dtypes = list(dtype) or ["float32", "float64"]
     frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
@@ -99,6 +103,8 @@ def accuracy(
     implementations, data_source, seed, threads, json_file, progress, epochs, batch_size, learning_rate, seeds, start
 ):
     """Train all on the same batches: from the same start weights, and from each framework's own."""
+    from compare import output
+
     files.check_writable(json_file)
     starts = tuple(start) or ("same", "own")
     frame = compare.accuracy(
@@ -118,7 +124,7 @@ def accuracy(
 )
 def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds):
     """Time training steps and predictions of all that pass parity, side by side."""
-    from compare import targets
+    from compare import output, targets
 
     files.check_writable(json_file)
     sizes = list(batch_size) or [1, 32, 256]
@@ -177,6 +183,7 @@ def sharpness(implementations, cases, seed, json_file, progress):
     Each random case goes through every implementation in both dtypes, with one thread and with two. Exits with 1 if
     anything is accused. All of it takes minutes.
     """
+    from compare import output
     from compare.checking.sharpness import sharpness as measure_sharpness
 
     files.check_writable(json_file)
@@ -204,7 +211,7 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
     Exits with 1 unless all are caught, at least 95% named right (a wrong name counts double), and no right network is
     accused. All of it takes minutes.
     """
-    from compare import evidence
+    from compare import evidence, output
 
     files.check_writable(json_file)
     frame = compare.defects(
@@ -305,6 +312,9 @@ def main(arguments=None):
         code = 130
     except contract.UnavailableError as error:
         click.echo(f"Error: {error}", err=True)
+        code = 3
+    except ModuleNotFoundError as error:
+        click.echo(f"Error: {error.name} is not installed; install: pip install '.[compare]'", err=True)
         code = 3
     except (ValueError, OSError, ImportError) as error:
         # how every room reports bad input: the message names the thing, the value found and the value wanted

@@ -409,6 +409,25 @@ def run_command(*arguments, **options):
     return done
 
 
+ABSENT = ("pandas", "scipy", "tqdm", "tabulate", "torch", "tensorflow", "keras", "jax", "matplotlib", "psutil")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["check", "my_cnn.py"], 0), (["parity"], 3)])
+def test_the_command_needs_numpy_and_click_alone(written, tmp_path, arguments, code):
+    written(TUTORIAL)
+    absent = f"import sys; sys.modules.update(dict.fromkeys({ABSENT}))"
+    script = f"{absent}; from compare.cli import main; main({arguments})"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("29 passed" in done.stdout) if code == 0 else ("pip install '.[compare]'" in done.stderr)
+
+
 def test_folder_in_the_shape_of_the_tutorial(written, tmp_path):
     for name, text in (("conv.py", CONV), ("maxpool.py", POOL), ("softmax.py", SOFTMAX)):
         written(text, name)
