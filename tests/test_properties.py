@@ -170,6 +170,7 @@ def observed(model, drawn):
             back = model.backward_stage(stage, x, a(case.inputs[f"up_{stage}"]), of_loss)
             found |= {f"alone|d_{name}": value for name, value in back.items()}
     found |= {f"run|kept_{name}": value for name, value in model.get_parameters().items()}
+    found["run|kept_images"] = images
     found["run|step_loss"] = model.step(images, labels, LEARNING_RATE)
     found |= {f"run|step_{name}": value for name, value in model.get_parameters().items()}
     return {name: np.asarray(value) for name, value in found.items()}
