@@ -1,6 +1,5 @@
 """Every command and snippet of the documentation runs, and what it prints is what stands there."""
 
-import configparser
 import re
 
 import documentation
@@ -67,16 +66,6 @@ def test_block(page, number, workplace):
     if block.kind == "console":
         printed[block.code] = found
     assert comparable(found, block.exact) == comparable(block.shown, block.exact), found
-
-
-def test_the_two_commands_are_those_of_tox_and_ci():
-    readme = (ROOT / "README.md").read_text()
-    tox = configparser.ConfigParser()
-    tox.read(ROOT / "tox.ini")
-    assert "tox run -e report" in readme
-    assert "python -m compare report" in tox["testenv:report"]["commands"]
-    assert re.search(r"^python3 -m pip install tox && python3 -m tox run +#", readme, re.M)
-    assert re.search(r"tox run$", (ROOT / ".ci" / "run").read_text(), re.M)
 
 
 def test_links_lead_somewhere():
