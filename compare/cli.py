@@ -1,12 +1,14 @@
 """Options in, calls out, nothing else: `python -m compare COMMAND`, installed as `cnn-compare`.
 
-Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by name is missing),
-4 the code under test crashed or hung.
+The exit codes are in EXIT_CODES.
 """
 
 import functools
+import os
 import signal
 import sys
+import traceback
+from pathlib import Path
 
 import click
 
@@ -14,7 +16,10 @@ import compare
 from compare import contract, files
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
-name is missing), 4 the code under test crashed or hung."""
+name is missing), 4 the code under test crashed or hung, 70 an error of this tool's own, which is no verdict."""
+TRACEBACK = "CNN_COMPARE_TRACEBACK"  # an environment variable: where it is set, errors come with their traceback
+OURS = ("compare", "numpy_cnn", "torch_cnn", "keras_cnn")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class _Group(click.Group):
@@ -310,14 +315,31 @@ def main(arguments=None):
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = 130
-    except contract.UnavailableError as error:
-        click.echo(f"Error: {error}", err=True)
-        code = 3
-    except ModuleNotFoundError as error:
-        click.echo(f"Error: {error.name} is not installed; install: pip install '.[compare]'", err=True)
-        code = 3
-    except (ValueError, OSError, ImportError) as error:
-        # how every room reports bad input: the message names the thing, the value found and the value wanted
-        click.echo(f"Error: {error}", err=True)
-        code = 2
+    except Exception as error:  # what nobody foresaw is no verdict either, and must not end with a verdict's exit code
+        code, line = _failure(error)
+        click.echo(line, err=True)
+        if os.environ.get(TRACEBACK):
+            traceback.print_exception(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failure(error):
+    """(exit code, line) of an exception: what a room says of bad input, or else an error of the tool's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(ROOT / name) for name in OURS)][-1]
+    # bad input is what a `raise` of this project says: the thing, the value found and the value wanted. The same class
+    # from anywhere else, such as a max() over nothing, is a mistake in here
+    told = own is frames[-1] and (own.line or "").startswith("raise ")
+    if isinstance(error, contract.UnavailableError):
+        return 3, f"Error: {error}"
+    if isinstance(error, ModuleNotFoundError) and not told and (error.name or "").partition(".")[0] not in OURS:
+        return 3, f"Error: {error.name} is not installed; install: pip install '.[compare]'"
+    if isinstance(error, OSError) or (told and isinstance(error, ValueError | ImportError)):
+        return 2, f"Error: {error}"
+    if isinstance(error, MemoryError):
+        return 2, f"Error: not enough memory: {error}"
+    text = " ".join(str(error).split()) or "no message"
+    return 70, (
+        f"Error of the tool's own, which is no verdict: {type(error).__name__} at {Path(own.filename).name}:"
+        f"{own.lineno}: {text}; please report this line and the command; {TRACEBACK}=1 shows the traceback"
+    )

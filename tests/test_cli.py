@@ -1,6 +1,9 @@
 """The command line: what it prints, writes and answers; bad input is one clear line and exit code 2."""
 
+import importlib
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 from mutants import ROOT
 
-from compare import output
+from compare import cli, output
 
 
 def run(*arguments, cwd=ROOT, **environment):
@@ -75,6 +78,33 @@ def test_bad_usage_is_one_clear_error_with_exit_code_2(arguments):
     assert BAD[arguments] in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda: {}["absent"],
+        lambda: max([]),  # a ValueError, as those of bad input are, but nobody's words
+        lambda: np.zeros(2) @ np.zeros(3),
+        lambda: importlib.import_module("compare.no_such_room"),
+        lambda: np.no_such_function,
+    ],
+    ids=["KeyError", "ValueError of Python", "ValueError of NumPy", "a module of our own", "AttributeError"],
+)
+@pytest.mark.parametrize("wanted", [False, True], ids=["one line", "traceback"])
+def test_an_error_of_the_tools_own_is_one_line_and_no_verdict(mistake, wanted, monkeypatch, capsys):
+    monkeypatch.setattr(cli.files, "check_writable", lambda path: mistake())
+    monkeypatch.setenv(cli.TRACEBACK, "1" if wanted else "")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["check", "my_cnn.py"])
+    assert ended.value.code == 70
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    first, *rest = printed.err.splitlines()
+    assert re.match(r"Error of the tool's own, which is no verdict: \w+ at cli.py:\d+: ", first)
+    assert "report this line" in first
+    assert ("Traceback" in printed.err) == bool(rest) == wanted
 
 
 def idx(folder, name, array, axes):
