@@ -16,11 +16,6 @@ class Layers:
         ValueError: arguments out of range, or input of another shape.
     """
 
-    # the stages that have no weights and remember nothing
-    probabilities = staticmethod(softmax)
-    loss = staticmethod(cross_entropy)
-    loss_backward = staticmethod(cross_entropy_backward)
-
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype=np.float32, seed=0):
         filters, classes = check_positive("filters", filters), check_positive("classes", classes)
         self.shapes = parameter_shapes(input_shape, filters, classes, padding)
@@ -52,7 +47,7 @@ class Layers:
 
     def predict(self, x):
         """Probabilities (N, K)."""
-        return self.probabilities(self.logits(x))
+        return softmax(self.logits(x))
 
     def activations(self, x, labels):
         """What each stage puts out: conv (N, H', W', F), pool (N, P, Q, F), logits, probabilities (N, K), loss ()."""
@@ -63,13 +58,13 @@ class Layers:
             "conv": conv,
             "pool": pool,
             "logits": logits,
-            "probabilities": self.probabilities(logits),
-            "loss": self.loss(logits, labels),
+            "probabilities": softmax(logits),
+            "loss": cross_entropy(logits, labels),
         }
 
     def gradients(self, x, labels):
         """Of the mean loss, by logits, pool, conv, images, conv_weight, dense_weight, dense_bias; updates nothing."""
-        d_logits = self.loss_backward(self.logits(x), labels)
+        d_logits = cross_entropy_backward(self.logits(x), labels)
         d_pool = self.softmax.backward(d_logits)
         d_conv = self.pool.backward(d_pool)
         d_images = self.conv.backward(d_conv)
@@ -93,9 +88,9 @@ class Layers:
         if stage == "logits":
             return self.softmax.logits(x)
         if stage == "probabilities":
-            return self.probabilities(x)
+            return softmax(x)
         if stage == "loss":
-            return self.loss(x, labels)
+            return cross_entropy(x, labels)
         raise ValueError(f"stage: found {stage!r}, wanted conv, pool, logits, probabilities or loss")
 
     def backward_stage(self, stage, x, upstream, labels=None):
@@ -106,7 +101,7 @@ class Layers:
         """
         upstream = np.asarray(upstream, self.dtype)
         if stage == "loss":
-            return {"logits": self.loss_backward(np.asarray(x, self.dtype), labels) * upstream}
+            return {"logits": cross_entropy_backward(np.asarray(x, self.dtype), labels) * upstream}
         if stage not in ("conv", "pool", "logits"):
             raise ValueError(f"stage: found {stage!r}, wanted conv, pool, logits or loss")
         self.forward_stage(stage, x)
@@ -121,9 +116,9 @@ class Layers:
         """One update, parameter -= learning_rate * gradient; returns the loss of the batch before it."""
         rate = self.dtype.type(learning_rate)
         logits = self.logits(x)
-        d_pool = self.softmax.backward(self.loss_backward(logits, labels))
+        d_pool = self.softmax.backward(cross_entropy_backward(logits, labels))
         self.conv.backward(self.pool.backward(d_pool), need_dx=False)
         self.conv.weight -= rate * self.conv.d_weight
         self.softmax.weight -= rate * self.softmax.d_weight
         self.softmax.bias -= rate * self.softmax.d_bias
-        return float(self.loss(logits, labels))
+        return float(cross_entropy(logits, labels))

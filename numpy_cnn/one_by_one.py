@@ -73,12 +73,16 @@ class Loops:
         self.softmax.bias -= rate * gradients["dense_bias"]
         return float(loss)
 
-    def predict(self, images):
-        """Probabilities (N, K)."""
+    def logits(self, images):
+        """Logits (N, K)."""
         images = checks.check_images(images, self.input_shape)
         checks.check_finite(images)
         pooled = (self.pool.forward(self.conv.forward(checks.scale(image, self.dtype))) for image in images)
-        return np.stack([self.softmax.forward(x) for x in pooled])
+        return np.stack([self.softmax.logits(x) for x in pooled])
+
+    def predict(self, images):
+        """Probabilities (N, K)."""
+        return self.forward_stage("probabilities", self.logits(images))
 
     def _batch(self, images, labels):
         images = checks.check_images(images, self.input_shape)

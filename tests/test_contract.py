@@ -39,6 +39,18 @@ def test_each_way_has_every_method_with_the_same_arguments(implementation, metho
         assert ours.default == theirs.default or ours.name == "dtype"
 
 
+def public(thing):
+    return {name for name, _ in inspect.getmembers(thing, callable) if not name.startswith("_")}
+
+
+def test_the_three_ways_offer_the_same_names():
+    """What `CNN` asks of one way it may ask of each: the contract, and `logits`."""
+    assert public(Loops) == public(Layers) == public(Fused) == {*METHODS, "logits"} - {"__init__"}
+    for model in (way((6, 5, 1), 2, 3) for way in (Loops, Layers, Fused)):
+        assert model.dtype == "float32"
+        assert model.shapes == {"conv_weight": (3, 3, 1, 2), "dense_weight": (4, 3), "dense_bias": (3,)}
+
+
 def test_every_entry_names_a_file_that_is_there_and_a_line_that_installs_it():
     from compare.cells import ROOT
 

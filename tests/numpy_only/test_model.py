@@ -118,6 +118,23 @@ def test_a_step_is_the_gradient_times_the_rate(way):
         assert value == pytest.approx(before[name] - 0.25 * gradients[name], rel=1e-13, abs=1e-15)
 
 
+@pytest.mark.parametrize("way", ["loops", "layers", "fused"])
+def test_each_way_does_all_that_a_network_does(way, tmp_path):
+    images, labels = np.random.default_rng(0).integers(0, 256, (9, 6, 5), np.uint8), np.arange(9) % 3
+    model = CNN((6, 5, 1), 2, 3, dtype=np.float64, way=way)
+    history = model.fit(images, labels, 2, 4, validation=(images, labels), progress=False)
+    assert set(history) == {"loss", "seconds", "validation_loss", "validation_accuracy"}
+    assert model.evaluate(images, labels) == (history["validation_loss"][1], history["validation_accuracy"][1])
+    wanted = model.activations(images, labels)
+    assert model.predict(images) == pytest.approx(wanted["probabilities"], rel=1e-14)
+    assert model.evaluate(images, labels).loss == pytest.approx(wanted["loss"], rel=1e-14)
+    assert model.step(images, labels, 0.1) == pytest.approx(wanted["loss"], rel=1e-14)
+    model.save(tmp_path / "a.npz")
+    again = CNN.load(tmp_path / "a.npz", way=way)
+    assert (again.predict(images) == model.predict(images)).all()
+    assert again.summary() == model.summary()
+
+
 def test_three_ways_start_alike_and_agree():
     ways = [small(way=way) for way in ("loops", "layers", "fused")]
     starts = [CNN(seed=9, way=way).get_parameters() for way in ("loops", "layers", "fused")]
