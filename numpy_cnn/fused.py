@@ -135,7 +135,7 @@ class Fused:
 
     def set_parameters(self, parameters):
         """Take copies of the same, cast to `dtype`. Raises ValueError for other names, shapes or values."""
-        check_parameters(parameters, self.shapes)
+        check_parameters(parameters, self.shapes, self.dtype)
         conv, dense, bias = (np.asarray(parameters[name], self.dtype) for name in PARAMETERS)
         p, q, f, k = self._pqfk
         self._filters[...] = conv.transpose(3, 0, 1, 2)

@@ -35,7 +35,7 @@ class Layers:
 
     def set_parameters(self, parameters):
         """Take copies of arrays named and shaped as in `get_parameters`, cast to `dtype`."""
-        check_parameters(parameters, self.shapes)
+        check_parameters(parameters, self.shapes, self.dtype)
         copies = {name: np.array(parameters[name], self.dtype, order="C") for name in PARAMETERS}
         self.conv.weight = copies["conv_weight"]
         self.softmax.weight = copies["dense_weight"]

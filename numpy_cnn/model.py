@@ -102,10 +102,11 @@ class CNN:
 
     def step(self, images, labels, learning_rate):
         """One update, parameter -= learning_rate * gradient; returns the loss of the batch before it."""
-        return self.network.step(*self._batch(images, labels), check_rate(learning_rate))
+        return self.network.step(*self._batch(images, labels), check_rate(learning_rate, self.dtype))
 
     def _batch(self, images, labels):
         images = check_images(images, self.input_shape)
+        check_finite(images, self.dtype)
         return scale(images, self.dtype), check_labels(labels, len(images), self.classes)
 
     # many images
@@ -134,14 +135,16 @@ class CNN:
             `validation` also validation_loss and validation_accuracy.
         """
         images = check_images(images, self.input_shape)
-        check_finite(images)
+        check_finite(images, self.dtype)
         labels = check_labels(labels, len(images), self.classes)
         epochs, batch_size = check_positive("epochs", epochs), check_positive("batch_size", batch_size)
-        rate = check_rate(learning_rate)
+        rate = check_rate(learning_rate, self.dtype)
         if validation is not None:
             if len(validation) != 2:
                 raise ValueError(f"validation: found {len(validation)} parts, wanted (images, labels)")
-            check_labels(validation[1], len(check_images(validation[0], self.input_shape)), self.classes)
+            tests = check_images(validation[0], self.input_shape)
+            check_finite(tests, self.dtype)
+            check_labels(validation[1], len(tests), self.classes)
         history: dict[str, list[float]] = {"loss": [], "seconds": []}
         for epoch in range(epochs):
             start, loss = time.perf_counter(), 0.0
@@ -175,7 +178,7 @@ class CNN:
         return Evaluation(loss / len(images), right / len(images))
 
     def _logits(self, images):
-        check_finite(images)
+        check_finite(images, self.dtype)
         for first in range(0, len(images), CHUNK):
             x = scale(images[first : first + CHUNK], self.dtype)
             yield self.network.logits(x)

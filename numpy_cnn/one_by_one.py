@@ -25,7 +25,7 @@ class Loops:
 
     def set_parameters(self, parameters):
         """Take copies of arrays named and shaped as in `get_parameters`, cast to `dtype`."""
-        checks.check_parameters(parameters, self.shapes)
+        checks.check_parameters(parameters, self.shapes, self.dtype)
         copies = [np.array(parameters[name], self.dtype, order="C") for name in checks.PARAMETERS]
         self.conv.weight, self.softmax.weight, self.softmax.bias = copies
 
@@ -66,7 +66,7 @@ class Loops:
 
     def step(self, images, labels, learning_rate):
         """One update, parameter -= learning_rate * gradient; returns the loss of the batch before it."""
-        rate = self.dtype.type(checks.check_rate(learning_rate))
+        rate = self.dtype.type(checks.check_rate(learning_rate, self.dtype))
         loss, gradients = self._loss_and_gradients(images, labels, need_images=False)
         self.conv.weight -= rate * gradients["conv_weight"]
         self.softmax.weight -= rate * gradients["dense_weight"]
@@ -76,7 +76,7 @@ class Loops:
     def logits(self, images):
         """Logits (N, K)."""
         images = checks.check_images(images, self.input_shape)
-        checks.check_finite(images)
+        checks.check_finite(images, self.dtype)
         pooled = (self.pool.forward(self.conv.forward(checks.scale(image, self.dtype))) for image in images)
         return np.stack([self.softmax.logits(x) for x in pooled])
 

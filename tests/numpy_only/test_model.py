@@ -227,6 +227,7 @@ def batch(**changes):
         ({"images": np.zeros((2, 28, 28), complex)}, "images: found dtype complex128"),
         ({"images": np.full((2, 28, 28), np.nan)}, "images: found NaN or infinity in image 0"),
         ({"images": np.array([np.zeros((28, 28)), np.full((28, 28), np.inf)])}, "NaN or infinity in image 1"),
+        ({"images": np.full((2, 28, 28), 1e300)}, "images: found NaN or infinity in image 0, .* in float32"),
         ({"images": np.zeros((0, 28, 28), np.uint8), "labels": np.zeros(0, int)}, "images: found none"),
         ({"labels": np.array([0, 10])}, r"labels: found 10 at index 1, wanted whole numbers 0\.\.9"),
         ({"labels": np.array([-1, 3])}, "labels: found -1 at index 0"),
@@ -239,8 +240,11 @@ def batch(**changes):
         ({"batch_size": -3}, "batch_size: found -3"),
         ({"learning_rate": math.nan}, "learning_rate: found nan"),
         ({"learning_rate": 0}, "learning_rate: found 0"),
+        ({"learning_rate": 1e300}, "learning_rate: found 1e.300, wanted a finite number above 0 in float32"),
+        ({"learning_rate": 1e-300}, "learning_rate: found 1e-300, wanted a finite number above 0 in float32"),
         ({"learning_rate": "fast"}, "learning_rate: found 'fast'"),
         ({"validation": (np.zeros((2, 28, 28)), [1, 11])}, "labels: found 11 at index 1"),
+        ({"validation": (np.full((2, 28, 28), np.nan), [1, 2])}, "images: found NaN or infinity in image 0"),
         ({"validation": ([],)}, "validation: found 1 parts, wanted"),
     ],
 )
@@ -249,6 +253,21 @@ def test_bad_input_to_fit_changes_nothing(changes, message):
     before = model.get_parameters()
     with pytest.raises(ValueError, match=message):
         model.fit(**batch(**changes))
+    assert all((value == before[name]).all() for name, value in model.get_parameters().items())
+
+
+@pytest.mark.parametrize("way", ["loops", "layers", "fused"])
+@pytest.mark.parametrize("method", ["step", "activations", "gradients", "predict", "evaluate"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39])
+def test_an_image_that_is_not_finite_is_refused_by_every_method(way, method, value):
+    """One NaN in a batch would be in all weights after a step; 1e39 is infinity in float32."""
+    model = CNN((6, 5, 1), 2, 3, way=way)
+    before = model.get_parameters()
+    images = np.zeros((3, 6, 5))
+    images[2, 5, 4] = value
+    more = {"step": ([0, 1, 2], 0.1), "predict": ()}.get(method, ([0, 1, 2],))
+    with pytest.raises(ValueError, match="images: found NaN or infinity in image 2, wanted finite numbers in float32"):
+        getattr(model, method)(images, *more)
     assert all((value == before[name]).all() for name, value in model.get_parameters().items())
 
 
@@ -269,6 +288,7 @@ def test_smallest_images():
         ({"dense_bias": np.zeros(9)}, r"dense_bias: found shape \(9,\), wanted \(10,\)"),
         ({"dense_bias": np.zeros(10, int)}, "dense_bias: found dtype int64"),
         ({"dense_bias": np.full(10, np.nan)}, "dense_bias: found NaN"),
+        ({"dense_bias": np.full(10, 1e300)}, "dense_bias: found NaN or infinity, wanted finite numbers in float32"),
         ({"conv_bias": np.zeros(8)}, "parameters: found"),
     ],
 )
