@@ -1,16 +1,16 @@
 """The network with NumPy arrays at the border: activations, gradients, stages, steps, files. TensorFlow only."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_cnn import layout
-from keras_cnn.model import build, check_positive, pooled_size
-
-STAGES = ("conv", "pool", "logits", "probabilities", "loss")
+from keras_cnn import checks, layout
+from keras_cnn.checks import STAGES
+from keras_cnn.model import build, train_step
 
 
 def configure(threads: int) -> None:
@@ -20,7 +20,7 @@ def configure(threads: int) -> None:
         ValueError: threads below 1.
         RuntimeError: from TensorFlow, once it is too late.
     """
-    check_positive("threads", threads)
+    checks.check_positive("threads", threads)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
@@ -44,10 +44,13 @@ class Adapter:
                 f"Keras backend: found {keras.backend.backend()!r}, wanted 'tensorflow' "
                 "(environment variable KERAS_BACKEND, set before keras is imported)"
             )
-        self.dtype = layout.float_dtype(dtype)
-        self.model = build(input_shape, filters, classes, padding, self.dtype.name, seed=int(seed))
+        self.dtype = checks.float_dtype(dtype)
+        # of one example; the upstream gradient of a stage has the shape of the next one's input
+        self._inputs = checks.stage_inputs(input_shape, filters, classes, padding)
+        with _settings(self.dtype.name):
+            self.model = build(input_shape, filters, classes, padding, seed=int(seed))
+            softmax = keras.layers.Softmax(name="probabilities")
         layers = {name: self.model.get_layer(name) for name in ("conv", "pool", "flatten", "logits")}
-        softmax = keras.layers.Softmax(dtype=self.dtype.name, name="probabilities")
         # both share the model's layers, and so its weights
         outputs = [layers[name].output for name in ("conv", "pool", "logits")]
         self.extractor = keras.Model(self.model.inputs, outputs, name="extractor")
@@ -58,12 +61,6 @@ class Adapter:
             "logits": lambda x: layers["logits"](layers["flatten"](x)),
             "probabilities": softmax,
         }
-        p, q = pooled_size(input_shape, padding)
-        h, w, c = input_shape
-        border = 0 if padding == "same" else 2
-        # what one example brings to each stage; the upstream gradient of a stage has the shape of the next one's input
-        shapes = ((h, w, c), (h - border, w - border, filters), (p, q, filters), (classes,), (classes,))
-        self._inputs = dict(zip(STAGES, shapes, strict=True))
         self._shapes = {name: value.shape for name, value in self.get_parameters().items()}
 
     def get_parameters(self):
@@ -72,7 +69,7 @@ class Adapter:
 
     def set_parameters(self, parameters):
         """Take copies of the same, cast to `dtype`."""
-        layout.check_parameters(parameters, self._shapes)
+        checks.check_parameters(parameters, self._shapes)
         self.model.set_weights(layout.to_weights(parameters, self.dtype))
 
     def activations(self, images, labels):
@@ -106,11 +103,10 @@ class Adapter:
         """
         before = {"loss": "logits", "logits": "pool", "pool": "conv", "conv": "images"}
         weights = {"logits": ("dense_weight", "dense_bias"), "conv": ("conv_weight",)}
-        if stage not in before:
-            raise ValueError(f"stage: found {stage!r}, wanted one of {', '.join(before)}")
+        checks.check_choice("stage", stage, before)
         x, y = self._stage_input(stage, x, labels)
         after = () if stage == "loss" else (len(x), *self._inputs[STAGES[STAGES.index(stage) + 1]])
-        layout.check_floats("upstream", upstream, after)
+        checks.check_floats("upstream", upstream, after)
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = self._stage(stage, x, y)
@@ -121,12 +117,8 @@ class Adapter:
     def step(self, images, labels, learning_rate):
         """One update by plain SGD; returns the loss of the batch before it."""
         x, y = self._batch(images, labels)
-        rate = float(learning_rate)
-        if not (np.isfinite(rate) and rate > 0):
-            raise ValueError(f"learning_rate: found {learning_rate!r}, wanted a finite number above 0")
-        self.model.optimizer.learning_rate.value.assign(rate)
-        # train_on_batch resets the metrics first, so what it reports is of this batch
-        return self.model.train_on_batch(x, y, return_dict=True)["loss"]
+        self.model.optimizer.learning_rate.value.assign(checks.check_rate(learning_rate))
+        return train_step(self.model, x, y)
 
     def predict(self, images):
         """Probabilities (N, K), all images at once."""
@@ -169,19 +161,42 @@ class Adapter:
         return self.model.compute_loss(y=labels, y_pred=logits)
 
     def _images(self, images):
-        layout.check_floats("images", images, ("N", *self._inputs["conv"]))
+        checks.check_floats("images", images, ("N", *self._inputs["conv"]))
         return np.asarray(images, self.dtype)
 
     def _batch(self, images, labels):
         x = self._images(images)
-        return x, layout.to_labels(labels, len(x), self._inputs["loss"][0])
+        return x, self._labels(labels, len(x))
+
+    def _labels(self, labels, count):
+        return checks.check_labels(labels, count, self._inputs["loss"][0])
 
     def _stage_input(self, stage, x, labels):
-        if stage not in STAGES:
-            raise ValueError(f"stage: found {stage!r}, wanted one of {', '.join(STAGES)}")
-        layout.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
+        checks.check_choice("stage", stage, STAGES)
+        checks.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
         x = tf.convert_to_tensor(np.asarray(x, self.dtype))
-        return x, layout.to_labels(labels, len(x), x.shape[1]) if stage == "loss" else None
+        return x, self._labels(labels, len(x)) if stage == "loss" else None
+
+
+@contextmanager
+def _settings(dtype):
+    """Keras's default float type and order of axes, for as long as a model is built: the layers remember them.
+
+    The policy is for layers, losses and metrics. The wrapper around the loss, the mean that is reported as the loss and
+    the learning rate look at floatx alone; without it a float64 model would step by float32(0.1). As to the order, the
+    user's keras.json may say channels_first.
+    """
+    settings = keras.config
+    before = settings.floatx(), settings.dtype_policy(), settings.image_data_format()
+    settings.set_floatx(dtype)
+    settings.set_dtype_policy(dtype)
+    settings.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        settings.set_floatx(before[0])
+        settings.set_dtype_policy(before[1])
+        settings.set_image_data_format(before[2])
 
 
 def _array(tensor):

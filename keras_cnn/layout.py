@@ -1,4 +1,4 @@
-"""Parameters by name <-> Keras's weights, and what is accepted on the way in.
+"""Parameters by name <-> Keras's weights, and what a file of weights must hold.
 
 TensorFlow's layout is ours: conv kernel (3, 3, C, F), dense kernel (P*Q*F, K) with rows in (P, Q, F) order, so nothing
 is transposed; only names and order are given here.
@@ -8,6 +8,8 @@ import hashlib
 
 import h5py
 import numpy as np
+
+from keras_cnn.checks import check_parameters
 
 # in the order of Model.get_weights, with the place in a .weights.h5 file
 NAMES = {
@@ -56,50 +58,3 @@ def check_file(path, shapes, dtype):
 
 def _checksum(parameters):
     return hashlib.sha256(b"".join(parameters[name].tobytes() for name in NAMES)).hexdigest()
-
-
-def to_labels(labels, count, classes):
-    """(count,) whole numbers 0 .. classes-1 -> int64 array. Raises ValueError for anything else."""
-    labels = np.asarray(labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels: found {labels.dtype} {labels.shape}, wanted whole numbers ({count},)")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: found {labels.min()} .. {labels.max()}, wanted 0 .. {classes - 1}")
-    return labels.astype(np.int64)
-
-
-def check_floats(name, array, shape):
-    """Raise ValueError unless the array is of floats and of the shape, where a leading "N" is any number above 0."""
-    array = np.asarray(array)
-    fits = array.ndim == len(shape) and all(
-        found == wanted or (wanted == "N" and found > 0) for found, wanted in zip(array.shape, shape, strict=True)
-    )
-    if not fits or array.dtype.kind != "f":
-        wanted = "a scalar" if shape == () else f"shape ({', '.join(map(str, shape))})"
-        least = ", N >= 1" if "N" in shape else ""
-        raise ValueError(f"{name}: found {array.dtype} of shape {array.shape}, wanted floats, {wanted}{least}")
-
-
-def check_parameters(parameters, shapes):
-    """Raise ValueError unless there are just the names of `shapes`, each a finite float array of its shape."""
-    if set(parameters) != set(shapes):
-        raise ValueError(f"parameters: found {sorted(parameters)}, wanted {sorted(shapes)}")
-    for name, wanted in shapes.items():
-        value = np.asarray(parameters[name])
-        if value.shape != wanted:
-            raise ValueError(f"{name}: found shape {value.shape}, wanted {wanted}")
-        if value.dtype not in (np.float32, np.float64):
-            raise ValueError(f"{name}: found dtype {value.dtype}, wanted float32 or float64")
-        if not np.isfinite(value).all():
-            raise ValueError(f"{name}: found NaN or infinity, wanted finite numbers")
-
-
-def float_dtype(dtype):
-    """np.dtype of float32 or float64. Raises ValueError for any other."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype: found {dtype!r}, wanted float32 or float64") from error
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype: found {found}, wanted float32 or float64")
-    return found

@@ -86,6 +86,7 @@ def independent(arguments, parameters, images, labels):
 def refused_files(directory):
     """Messages of files that do not fit, and whether the adapter stayed as it was."""
     import h5py
+    import keras
 
     from keras_cnn import build
     from keras_cnn.adapter import Adapter
@@ -100,7 +101,9 @@ def refused_files(directory):
     files = {"empty": b"", "cut": data[:-100], "cut short": data[: len(data) // 2], "altered": altered, "text": b"no"}
     for name, content in files.items():
         (directory / f"{name}.weights.h5").write_bytes(content)
-    build(dtype="float64").save_weights(directory / "double.weights.h5")
+    keras.config.set_dtype_policy("float64")
+    build().save_weights(directory / "double.weights.h5")
+    keras.config.set_dtype_policy("float32")
     build(filters=3).save_weights(directory / "shapes.weights.h5")
     for name in ("key gone", "nan"):
         path = directory / f"{name}.weights.h5"
@@ -148,6 +151,21 @@ def traces():
     return [tuple(shape) for shape in seen]
 
 
+def settings_of_the_user():
+    """Keras's global settings after an Adapter where images are channels first by default; the shape of its outputs."""
+    import keras
+
+    from keras_cnn.adapter import Adapter
+
+    keras.config.set_image_data_format("channels_first")
+    try:
+        adapter = Adapter(**SMALL, dtype="float64")
+        after = keras.config.floatx(), keras.config.dtype_policy().name, keras.config.image_data_format()
+        return after, adapter.predict(np.zeros((2, *SMALL["input_shape"]))).shape
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def backend_error():
     """The message of an Adapter where Keras runs on NumPy, in a process of its own."""
     command = "from keras_cnn.adapter import Adapter; Adapter()"
@@ -162,13 +180,15 @@ def fit(dtype):
     from keras_cnn import build
 
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     try:
         images = np.random.default_rng(0).standard_normal((64, 6, 6, 1)) + np.array([-1, 1] * 32)[:, None, None, None]
-        model = build((6, 6, 1), 2, 2, dtype=dtype, seed=0)
+        model = build((6, 6, 1), 2, 2, seed=0)
         losses = model.fit(images, np.array([0, 1] * 32), epochs=5, batch_size=8, verbose=0).history["loss"]
         return losses, model.evaluate(images, np.array([0, 1] * 32), verbose=0, return_dict=True)
     finally:
         keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
 
 
 # the tests
@@ -356,6 +376,10 @@ def test_fit_learns(child, dtype):
     losses, evaluation = child(fit, dtype)
     assert losses[-1] < 0.5 * losses[0]
     assert evaluation["loss"] < losses[0] and evaluation["accuracy"] > 0.9
+
+
+def test_settings_are_the_users(child):
+    assert child(settings_of_the_user) == (("float32", "float32", "channels_first"), (2, 4))
 
 
 def test_another_batch_size_costs_one_more_trace(child):

@@ -116,6 +116,24 @@ def refused_files(directory):
     return messages, unchanged
 
 
+def fit():
+    """Mean loss of bright-or-dark images, before and after `fit`."""
+    import torch
+    import torch.nn.functional as F  # noqa: N812
+
+    from torch_cnn.model import CNN, fit, scale
+
+    labels = torch.tensor([0, 1] * 32)
+    noise = torch.randint(0, 100, (64, 6, 6, 1), generator=torch.Generator().manual_seed(0))
+    images = scale((noise + 100 * labels[:, None, None, None]).to(torch.uint8))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = CNN((6, 6, 1), 2, 2)
+        before = F.cross_entropy(model(images), labels).item()
+        fit(model, torch.optim.SGD(model.parameters(), lr=0.1), images, labels, epochs=5, batch_size=8)
+        return before, F.cross_entropy(model(images), labels).item()
+
+
 # the tests
 
 
@@ -275,6 +293,11 @@ def test_save_and_load_are_exact(child, tmp_path):
         _, found = child(run, {"dtype": dtype, "seed": 2}, ("load", path), ("get_parameters",))
         assert all(found[name].tobytes() == parameters[name].tobytes() for name in parameters)
     assert [file.name for file in tmp_path.iterdir()] == ["weights.pt"]
+
+
+def test_fit_learns(child):
+    before, after = child(fit)
+    assert after < 0.5 * before
 
 
 def test_a_file_that_does_not_fit_changes_nothing(child, tmp_path):

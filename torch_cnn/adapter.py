@@ -8,10 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own documentation uses
 
-from torch_cnn import layout
-from torch_cnn.model import CNN, check_positive, pooled_size, train_step
-
-STAGES = ("conv", "pool", "logits", "probabilities", "loss")
+from torch_cnn import checks, layout
+from torch_cnn.checks import STAGES
+from torch_cnn.model import CNN, train_step
 
 
 def configure(threads: int) -> None:
@@ -21,7 +20,7 @@ def configure(threads: int) -> None:
         ValueError: threads below 1.
         RuntimeError: from PyTorch, once it is too late.
     """
-    check_positive("threads", threads)
+    checks.check_positive("threads", threads)
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(threads)
 
@@ -39,17 +38,14 @@ class Adapter:
     """
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
-        self.dtype = layout.float_dtype(dtype)
+        self.dtype = checks.float_dtype(dtype)
+        # of one example; the upstream gradient of a stage has the shape of the next one's input
+        self._inputs = checks.stage_inputs(input_shape, filters, classes, padding)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seed))
             self.model = CNN(input_shape, filters, classes, padding).to(getattr(torch, self.dtype.name))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
-        self._pooled = p, q = pooled_size(input_shape, padding)
-        h, w, c = input_shape
-        border = 0 if padding == "same" else 2
-        # what one example brings to each stage; the upstream gradient of a stage has the shape of the next one's input
-        shapes = ((h, w, c), (h - border, w - border, filters), (p, q, filters), (classes,), (classes,))
-        self._inputs = dict(zip(STAGES, shapes, strict=True))
+        self._pooled = self._inputs["logits"][:2]
         self._shapes = {name: value.shape for name, value in self.get_parameters().items()}
 
     def get_parameters(self):
@@ -58,7 +54,7 @@ class Adapter:
 
     def set_parameters(self, parameters):
         """Take copies of the same, cast to `dtype`."""
-        layout.check_parameters(parameters, self._shapes)
+        checks.check_parameters(parameters, self._shapes)
         cast = {name: np.asarray(parameters[name], self.dtype) for name in self._shapes}
         self.model.load_state_dict(layout.to_state_dict(cast, self._pooled))
 
@@ -92,11 +88,10 @@ class Adapter:
         """
         before = {"loss": "logits", "logits": "pool", "pool": "conv", "conv": "images"}
         weights = {"logits": ("dense_weight", "dense_bias"), "conv": ("conv_weight",)}
-        if stage not in before:
-            raise ValueError(f"stage: found {stage!r}, wanted one of {', '.join(before)}")
+        checks.check_choice("stage", stage, before)
         x, y = self._stage_input(stage, x, labels)
         after = () if stage == "loss" else (len(x), *self._inputs[STAGES[STAGES.index(stage) + 1]])
-        layout.check_floats("upstream", upstream, after)
+        checks.check_floats("upstream", upstream, after)
         upstream = layout.to_tensor(upstream, self.dtype)
         native = self._native()
         sources = {before[stage]: x.requires_grad_()} | {name: native[name] for name in weights.get(stage, ())}
@@ -105,10 +100,7 @@ class Adapter:
     def step(self, images, labels, learning_rate):
         """One update by plain SGD; returns the loss of the batch before it."""
         x, y = self._batch(images, labels)
-        rate = float(learning_rate)
-        if not (np.isfinite(rate) and rate > 0):
-            raise ValueError(f"learning_rate: found {learning_rate!r}, wanted a finite number above 0")
-        self.optimizer.param_groups[0]["lr"] = rate
+        self.optimizer.param_groups[0]["lr"] = checks.check_rate(learning_rate)
         return train_step(self.model, self.optimizer, x, y).item()
 
     def predict(self, images):
@@ -181,16 +173,18 @@ class Adapter:
         }
 
     def _images(self, images):
-        layout.check_floats("images", images, ("N", *self._inputs["conv"]))
+        checks.check_floats("images", images, ("N", *self._inputs["conv"]))
         return layout.to_tensor(images, self.dtype)
 
     def _batch(self, images, labels):
         x = self._images(images)
-        return x, layout.to_labels(labels, len(x), self._inputs["loss"][0])
+        return x, self._labels(labels, len(x))
+
+    def _labels(self, labels, count):
+        return torch.from_numpy(checks.check_labels(labels, count, self._inputs["loss"][0]))
 
     def _stage_input(self, stage, x, labels):
-        if stage not in STAGES:
-            raise ValueError(f"stage: found {stage!r}, wanted one of {', '.join(STAGES)}")
-        layout.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
+        checks.check_choice("stage", stage, STAGES)
+        checks.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
         x = layout.to_tensor(x, self.dtype)
-        return x, layout.to_labels(labels, len(x), x.shape[1]) if stage == "loss" else None
+        return x, self._labels(labels, len(x)) if stage == "loss" else None

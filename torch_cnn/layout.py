@@ -1,4 +1,4 @@
-"""NumPy arrays <-> PyTorch tensors, and what is accepted on the way in: the only transposes on this side.
+"""NumPy arrays <-> PyTorch tensors: the only transposes on this side.
 
 | here | PyTorch |
 |---|---|
@@ -61,42 +61,6 @@ def to_array(tensor):
     return np.array((tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy(), order="C")
 
 
-def to_labels(labels, count, classes):
-    """(count,) whole numbers 0 .. classes-1 -> int64 tensor, a copy. Raises ValueError for anything else."""
-    labels = np.asarray(labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels: found {labels.dtype} {labels.shape}, wanted whole numbers ({count},)")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: found {labels.min()} .. {labels.max()}, wanted 0 .. {classes - 1}")
-    return torch.from_numpy(labels.astype(np.int64))
-
-
-def check_floats(name, array, shape):
-    """Raise ValueError unless the array is of floats and of the shape, where a leading "N" is any number above 0."""
-    array = np.asarray(array)
-    fits = array.ndim == len(shape) and all(
-        found == wanted or (wanted == "N" and found > 0) for found, wanted in zip(array.shape, shape, strict=True)
-    )
-    if not fits or array.dtype.kind != "f":
-        wanted = "a scalar" if shape == () else f"shape ({', '.join(map(str, shape))})"
-        least = ", N >= 1" if "N" in shape else ""
-        raise ValueError(f"{name}: found {array.dtype} of shape {array.shape}, wanted floats, {wanted}{least}")
-
-
-def check_parameters(parameters, shapes):
-    """Raise ValueError unless there are just the names of `shapes`, each a finite float array of its shape."""
-    if set(parameters) != set(shapes):
-        raise ValueError(f"parameters: found {sorted(parameters)}, wanted {sorted(shapes)}")
-    for name, wanted in shapes.items():
-        value = np.asarray(parameters[name])
-        if value.shape != wanted:
-            raise ValueError(f"{name}: found shape {value.shape}, wanted {wanted}")
-        if value.dtype not in (np.float32, np.float64):
-            raise ValueError(f"{name}: found dtype {value.dtype}, wanted float32 or float64")
-        if not np.isfinite(value).all():
-            raise ValueError(f"{name}: found NaN or infinity, wanted finite numbers")
-
-
 def check_state_dict(state, like):
     """Raise ValueError unless `state` is a dict of tensors with the names, shapes and dtypes of those of `like`."""
 
@@ -107,14 +71,3 @@ def check_state_dict(state, like):
 
     if describe(state) != describe(like):
         raise ValueError(f"state_dict: found {describe(state)}, wanted {describe(like)}")
-
-
-def float_dtype(dtype):
-    """np.dtype of float32 or float64. Raises ValueError for any other."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype: found {dtype!r}, wanted float32 or float64") from error
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype: found {found}, wanted float32 or float64")
-    return found
