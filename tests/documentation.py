@@ -5,6 +5,7 @@
 - ```` ```python ```` : executed, one namespace a page; its output is the ```` ```text ```` block that follows, if any.
 - ```` ```console ```` : each line `$ command` is run by a shell; its output follows.
 - ```` ```sh ```` : commands for the reader's machine, not run here.
+- ```` ```py ```` : code that stands in a file of the project, put here by `write_pages.py`; not run here.
 
 `<!-- numbers vary -->` before a block: its numbers depend on the machine, so digits are not compared, words are.
 `<!-- takes minutes -->`: as that, and run only when the page is renewed; the tests compare its table's head.

@@ -6,6 +6,7 @@ import documentation
 import pandas as pd
 import pytest
 from documentation import ROOT, blocks, comparable, run
+from write_pages import excerpt, renewed
 
 from compare import evidence, output, timing
 from compare.checking import sharpness
@@ -66,6 +67,36 @@ def test_block(page, number, workplace):
     if block.kind == "console":
         printed[block.code] = found
     assert comparable(found, block.exact) == comparable(block.shown, block.exact), found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_shown_is_that_of_the_files(page):
+    assert page.read_text() == renewed(page.read_text()), f"{page.name} differs: run python tests/write_pages.py"
+
+
+def test_the_code_shown_leaves_out_checks_and_nothing_else():
+    shown = excerpt("numpy_cnn/conv.py", "Conv3x3.forward")
+    assert shown == (
+        "class Conv3x3:\n"
+        "    def forward(self, x):\n"
+        "        x = np.asarray(x, self.weight.dtype)\n"
+        '        self._x = pad(x, 1) if self.padding == "same" else x\n'
+        "        return np.tensordot(windows(self._x), self.weight, axes=3)\n"
+    )
+    with pytest.raises(ValueError, match="found 0 of that name"):
+        excerpt("numpy_cnn/conv.py", "Conv3x3.gone")
+    with pytest.raises(ValueError, match="found no statement"):
+        excerpt("numpy_cnn/conv.py", "Conv3x3.forward", "z =")
+    with pytest.raises(ValueError, match="found 0 of 1"):
+        renewed("<!-- code: numpy_cnn/conv.py pad -->\n")
+
+
+def test_every_line_measured_is_used_in_the_table_or_the_text():
+    page = (ROOT / "docs" / "three-ways.md").read_text()
+    text, measured = page.split("## Measured")
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    letters = set(re.findall(r"^\((\w)\)", measured, re.M))
+    assert letters and letters == set(re.findall(r"\(([a-z])\)", text))
 
 
 def test_links_lead_somewhere():
