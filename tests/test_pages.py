@@ -5,11 +5,9 @@ import html
 import io
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
 
+import browser
 import numpy as np
 import pandas as pd
 import pytest
@@ -400,40 +398,57 @@ def test_report_of_one_implementation(tmp_path):
 
 
 @pytest.fixture
-def browser(tmp_path):
-    """A function from page text and options to the DOM that a browser makes of it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+def seen(tmp_path):
+    """A function from the text of a page to what a browser shows of it, and its faults."""
+    if browser.executable() is None:
         pytest.skip("no chromium: the page was not opened in a browser")
-    quiet = "--disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 
-    def dump(text, *options):
-        page = Path(tmp_path) / "index.html"
-        page.write_text(text, encoding="utf-8")
-        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", *quiet.split()]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", *options, "--dump-dom", page.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    def look(text):
+        (tmp_path / "index.html").write_text(text, encoding="utf-8")
+        return browser.look(tmp_path / "index.html")
 
-    return dump
+    return look
 
 
-def test_browser_reads_it(browser):
-    page = Page(browser(pages.render(*broken(), SETTINGS)["index.html"]))
-    assert not page.all("script")
-    assert len(page.all("svg")) == 6  # two dtypes, two starts, two tasks
-    assert "✗" in page.words
+@pytest.mark.parametrize("case", ["good", "broken"])
+def test_browser_shows_it(seen, case):
+    shown, faults = seen(pages.render(*CASES[case](), SETTINGS)["index.html"])
+    assert faults == []
+    assert [len(pictures) for pictures in shown["figures"]] == [2, 2, 2]  # two dtypes, two starts, two tasks
+    assert shown["title"][0][0] == {"good": "✓", "broken": "✗"}[case]
+
+
+BREAKAGE = {
+    "a script": ("</body>", "<script>1 / 0</script></body>", "console: .*inline script"),
+    "a picture from elsewhere": ("</figure>", '<img src="no.png"></figure>', "figure 1 has an empty picture"),
+    "nothing is shown": ("<body>", '<body style="display: none">', "no headline is shown"),
+    "cut short": ("</body>", "", "not laid out to its end"),
+    "pictures lost": ("<svg", "<i", "figure 1 has no picture"),
+    "a table without numbers": ("<td", "<th", "table 1 has no numbers"),
+    "too wide": ("<main>", '<main style="min-width: 1300px">', "pixels wider than the window"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "fault"), BREAKAGE.values(), ids=BREAKAGE)
+def test_what_is_broken_is_seen(seen, old, new, fault):
+    text = pages.render(*good(), SETTINGS)["index.html"]
+    _, faults = seen(text.replace(old, new))
+    assert any(re.search(fault, line) for line in faults), faults
 
 
 @pytest.mark.parametrize("width", [400, 1200])
 @pytest.mark.parametrize("case", ["good", "broken"])
-def test_page_is_no_wider_than_the_window(browser, case, width):
+def test_page_is_no_wider_than_the_window(tmp_path, case, width):
+    if browser.executable() is None:
+        pytest.skip("no chromium: the page was not opened in a browser")
     text = pages.render(*CASES[case](), SETTINGS)["index.html"]
     # the page forbids scripts, so the copy that measures itself goes without that rule; it stands in a frame, since no
     # window of the browser is narrower than 500
-    text = re.sub(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>", "", text)
+    text = browser.RULE.sub("", text)
     measure = "const e = document.documentElement; parent.postMessage(`${e.scrollWidth} in ${e.clientWidth}`, '*')"
     inner = html.escape(text.replace("</body>", f"<script>{measure}</script></body>"))
     frame = f'<iframe style="border: 0; width: {width}px; height: 900px" srcdoc="{inner}"></iframe>'
     listen = "<script>onmessage = event => document.body.dataset.found = event.data</script>"
-    dom = browser(f"<!doctype html><body>{listen}{frame}", "--hide-scrollbars", "--virtual-time-budget=3000")
+    (tmp_path / "index.html").write_text(f"<!doctype html><body>{listen}{frame}", encoding="utf-8")
+    dom, _ = browser.opened(tmp_path / "index.html", "--hide-scrollbars", "--virtual-time-budget=3000")
     assert f'data-found="{width} in {width}"' in dom
