@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+IN_A_FILE = ("ok", "raised", "missing")  # what a worker says itself; the rest is seen from outside
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -32,7 +33,7 @@ class Result:
     """What became of a cell.
 
     status: "ok"; "raised" (the code under test raised; `error` says what and where), "crashed" (died without a result),
-    "hung" (killed at its limit) or "missing" (the framework cannot be imported). A cell that crashed or hung may have
+    "hung" (killed at its limit) or "missing" (the framework is not installed). A cell that crashed or hung may have
     left a partial result in the file that its spec names: arrays and meta hold that.
     """
 
@@ -57,7 +58,7 @@ def read_arrays(path):
     """(arrays, meta) of a file that `write_result` wrote."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files if name != "meta"}
-        return arrays, json.loads(str(file["meta"]))
+        return arrays, dict(json.loads(str(file["meta"])))
 
 
 def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
@@ -77,7 +78,11 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
             while waiting or running:
                 while waiting and len(running) < jobs:
                     number, spec = waiting.pop(0)
-                    running[number] = _Process(spec, Path(folder) / str(number), module)
+                    try:
+                        running[number] = _Process(spec, Path(folder) / str(number), module)
+                    except OSError as error:  # no memory for another process, a full disk
+                        results[number] = Result(spec, "crashed", error=f"the process could not be started: {error}")
+                        done(results[number])
                 for number, process in list(running.items()):
                     result = process.poll()
                     if result is not None:
@@ -95,7 +100,7 @@ class _Process:
     """One worker and its process group."""
 
     def __init__(self, spec, folder, module):
-        folder.mkdir()
+        folder.mkdir(parents=True)  # its parent may have been swept away since
         self.spec = spec
         self.result = folder / "result.npz"
         self.log = folder / "log.txt"
@@ -120,15 +125,20 @@ class _Process:
         if code is None and time.monotonic() < self.end:
             return None
         self.kill()
-        log = self.log.read_text(errors="replace")[-4000:]
-        if self.result.exists():
-            arrays, meta = read_arrays(self.result)
-            return Result(self.spec, meta.pop("status"), arrays, meta, meta.pop("error", ""), log)
-        arrays, meta = read_arrays(self.partial) if self.partial.exists() else ({}, {})
+        log = self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+        arrays, meta, damage = _read(self.result)
+        status = meta.pop("status", None)
+        swept = [
+            str(path) for path in (self.result.parent, self.spec.get("inputs")) if path and not Path(path).exists()
+        ]
+        if status in IN_A_FILE and not (status == "raised" and swept):
+            return Result(self.spec, status, arrays, meta, meta.pop("error", ""), log)
+        arrays, meta, _ = _read(self.partial)
         if code is None:
             return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        error = f"the process ended with {how} and left no result"
+        error = f"the process ended with {_ending(code)} and left {damage or 'a result that names no status'}"
+        if swept:
+            error += f"; {swept[0]} is gone: something else cleaned the temporary files while it ran"
         return Result(self.spec, "crashed", arrays, meta, error, log)
 
     def kill(self):
@@ -138,6 +148,24 @@ class _Process:
         self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()
+
+
+def _read(path):
+    """(arrays, meta, what is wrong) of a result file that need not be there, nor be whole."""
+    if not path.exists():
+        return {}, {}, "no result"
+    try:
+        return *read_arrays(path), ""
+    except Exception as error:  # a damaged file meets zipfile, zlib, NumPy or JSON, each with errors of its own
+        return {}, {}, f"a result that cannot be read ({type(error).__name__}: {error})"
+
+
+def _ending(code):
+    """How a process ended, in words: its exit code, or its signal's name; a real-time signal has only a number."""
+    if code >= 0:
+        return f"exit code {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"signal {names.get(-code, -code)}"
 
 
 def _environment(threads, folder):

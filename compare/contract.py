@@ -76,9 +76,10 @@ class Implementation(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an implementation is found: `target` is "module:class", `package` its framework on PyPI.
+    """Where an implementation is found: `target` is "module:class", `package` its framework on PyPI and in an import.
 
-    `commands` are those that take it when no implementation is named; by name it goes with any.
+    `commands` are those that take it when no implementation is named; by name it goes with any. `needs` are modules of
+    other packages without which it is as good as not installed.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Entry:
     package: str
     install: str
     commands: tuple[str, ...] = ("parity", "accuracy", "speed", "report")
+    needs: tuple[str, ...] = ()
 
 
 def _pip(extra: str) -> str:
@@ -99,11 +101,18 @@ ENTRIES = {
         Entry("numpy-layers", "numpy_cnn.layers:Layers", "numpy", "pip install ."),
         Entry("numpy-fused", "numpy_cnn.fused:Fused", "numpy", "pip install ."),
         Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch")),
-        Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", _pip("keras")),
+        Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", _pip("keras"), needs=("keras", "h5py")),
         Entry("torch-compiled", "compare.contenders.with_torch_compile:Adapter", "torch", _pip("torch"), ("speed",)),
         Entry("tensorflow", "compare.contenders.with_tensorflow:Adapter", "tensorflow", _pip("keras"), ("speed",)),
         Entry("jax", "compare.contenders.with_jax:Adapter", "jax", _pip("jax"), ("speed",)),
-        Entry("onnxruntime", "compare.contenders.with_onnxruntime:Adapter", "onnxruntime", _pip("onnx"), ("speed",)),
+        Entry(
+            "onnxruntime",
+            "compare.contenders.with_onnxruntime:Adapter",
+            "onnxruntime",
+            _pip("onnx"),
+            ("speed",),
+            ("onnx",),
+        ),
     )
 }
 
@@ -146,10 +155,15 @@ class UnavailableError(Exception):
 
 
 def note_missing(results, by_name):
-    """Reasons, by name, of cells that found no framework; `UnavailableError` where they were asked for by name."""
+    """Reasons, by name, of cells that found no framework; `UnavailableError` where they were asked for by name.
+
+    A framework that is installed and cannot be imported is not missing: unless it was asked for by name, it stays a
+    result, and so a failure.
+    """
     reasons = {r.spec["implementation"]: r.error for r in results if r.status == "missing"}
-    if reasons and by_name:
-        lines = [f"{name}: {reason}; install: {ENTRIES[name].install}" for name, reason in reasons.items()]
+    unusable = {r.spec["implementation"]: r.error for r in results if r.meta.get("unusable")}
+    if by_name and (reasons or unusable):
+        lines = [f"{name}: {why}; install: {ENTRIES[name].install}" for name, why in (reasons | unusable).items()]
         raise UnavailableError("\n".join(lines))
     return reasons
 

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from compare.cells import write_result
-from compare.contract import ENTRIES
+from compare.contract import ENTRIES, UnavailableError
 
 
 def load_class(name, threads):
@@ -68,28 +68,50 @@ def _task(name):
 
 
 def main(path):
-    """Carry out the spec at `path`. The result file says "ok", "missing" (import failed) or "raised"."""
+    """Carry out the spec at `path`. The result file says "ok", "missing" (no such framework here) or "raised"."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     spec = json.loads(Path(path).read_text())
     entry = ENTRIES[spec["implementation"]]
     task = _task(spec["task"])
+
+    def fail(status, error, **more):
+        write_result(spec["result"], {"status": status, "error": error, **more})
+        traceback.print_exc()
+
+    # the framework by itself first: where it imports, whatever fails after it is no reason to call it missing
+    try:
+        framework = importlib.import_module(entry.package)
+    except ModuleNotFoundError as error:
+        return fail("missing", f"{type(error).__name__}: {error}")
+    except Exception as error:  # an installation that is broken may raise anything
+        return fail("raised", f"cannot be imported: {_what(error)}", unusable=True)
     try:
         implementation = load_class(entry.name, spec["threads"])
-        version = importlib.metadata.version(entry.package)
-    except Exception as error:  # whatever an import raises is the reason that the implementation is not available
-        meta = {"status": "missing", "error": f"{type(error).__name__}: {error}"}
-        write_result(spec["result"], meta)
-        traceback.print_exc()
-        return
+    except UnavailableError as error:
+        return fail("missing", str(error))
+    except ModuleNotFoundError as error:
+        return fail("missing" if error.name in entry.needs else "raised", _what(error))
+    except Exception as error:  # the implementation's own mistake: a failure, with its line
+        return fail("raised", _what(error))
     try:
         arrays, meta = task(spec, implementation)
     except Exception as error:  # the code under test may raise anything; the answer says what and where
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(frame.filename).name}:{frame.lineno}"
-        write_result(spec["result"], {"status": "raised", "error": f"{type(error).__name__} at {where}: {error}"})
-        traceback.print_exc()
-        return
-    write_result(spec["result"], {**meta, "status": "ok", "version": version}, arrays)
+        return fail("raised", _what(error))
+    return write_result(spec["result"], {**meta, "status": "ok", "version": _version(entry, framework)}, arrays)
+
+
+def _what(error):
+    """What was raised, where, and its message, on one line."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}: {text}"
+
+
+def _version(entry, framework):
+    try:
+        return importlib.metadata.version(entry.package)
+    except importlib.metadata.PackageNotFoundError:  # it comes under another name, such as tensorflow-cpu
+        return str(getattr(framework, "__version__", "unknown"))
 
 
 def end_with_parent(pipe=0):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,16 +27,16 @@ def code(tmp_path, monkeypatch):
     return make
 
 
-def run_cell(name, tmp_path, limit=60.0, task="import"):
+def run_cell(name, tmp_path, limit=60.0, task="import", package="numpy", **more):
     """Run one cell of a made implementation: a worker that knows it by its source file."""
     starter = tmp_path / "compare_worker.py"
     starter.write_text(
         "import sys\n"
         "from compare import contract, worker\n"
-        f"contract.ENTRIES[{name!r}] = contract.Entry({name!r}, '{name}_code:CNN', 'numpy', 'no way')\n"
+        f"contract.ENTRIES[{name!r}] = contract.Entry({name!r}, '{name}_code:CNN', {package!r}, 'no way')\n"
         "worker.main(sys.argv[1])\n"
     )
-    spec = {"task": task, "implementation": name, "threads": 1, "limit": limit}
+    spec = {"task": task, "implementation": name, "threads": 1, "limit": limit, **more}
     return cells.run([spec], module=starter.stem)[0]
 
 
@@ -51,9 +52,118 @@ def test_what_it_prints_is_only_a_log(code, tmp_path):
     assert '"status": "ok"' in result.log
 
 
-def test_an_import_that_fails_is_missing_with_its_reason(code, tmp_path):
-    result = run_cell(code("absent", "import no_such_framework"), tmp_path)
+def test_a_framework_that_is_not_installed_is_missing_with_its_reason(code, tmp_path):
+    result = run_cell(code("absent", "import no_such_framework"), tmp_path, package="no_such_framework")
     assert (result.status, result.error) == ("missing", "ModuleNotFoundError: No module named 'no_such_framework'")
+    assert contract.note_missing([result], by_name=False) == {"absent": result.error}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("import math\nclass CNN:\n    x = mth.pi", "NameError at mistake_code.py:3: name 'mth' is not defined"),
+        ("import nunpy", "ModuleNotFoundError at mistake_code.py:1: No module named 'nunpy'"),
+        ("import compare.no_room", "ModuleNotFoundError at mistake_code.py:1: No module named 'compare.no_room'"),
+        ("from compare import no_name", "ImportError at mistake_code.py:1: cannot import name 'no_name'"),
+        ("class CNN:\n    def", "SyntaxError at .*: invalid syntax"),
+        ("import json\nclass NCN: pass", "AttributeError at worker.py:.* has no attribute 'CNN'"),
+    ],
+)
+def test_an_implementation_that_cannot_be_imported_by_its_own_mistake_is_a_failure_with_its_line(
+    code, tmp_path, text, error
+):
+    result = run_cell(code("mistake", text), tmp_path)
+    assert result.status == "raised"
+    assert re.search(error, result.error)
+    assert contract.note_missing([result], by_name=True) == {}
+
+
+def test_a_framework_that_is_installed_and_broken_is_not_missing(code, tmp_path, monkeypatch):
+    code("framework", "raise ImportError('libframework.so: cannot open shared object file')")
+    monkeypatch.setitem(contract.ENTRIES, "broken", contract.Entry("broken", "", "", "pip install it"))
+    result = run_cell(code("broken", "import framework_code"), tmp_path, package="framework_code")
+    wanted = "cannot be imported: ImportError at framework_code.py:1: libframework.so: cannot open shared object file"
+    assert (result.status, result.error) == ("raised", wanted)
+    assert contract.note_missing([result], by_name=False) == {}
+    with pytest.raises(contract.UnavailableError, match=f"^broken: {wanted}; install: pip install it$"):
+        contract.note_missing([result], by_name=True)
+
+
+def test_a_signal_without_a_name_is_a_crash(code, tmp_path):
+    result = run_cell(code("realtime", "import os\nos.kill(os.getpid(), 40)"), tmp_path)
+    assert (result.status, result.error) == ("crashed", "the process ended with signal 40 and left no result")
+
+
+SWEEP = """
+import pathlib, shutil, sys
+given = pathlib.Path(sys.argv[1]).parent
+class CNN: pass
+"""
+
+
+@pytest.mark.parametrize("gone", ["given", "given.parent"])
+def test_a_temporary_folder_that_somebody_swept_away_is_a_crash_in_plain_words(code, tmp_path, gone):
+    name = code("swept", f"{SWEEP}shutil.rmtree({gone})")
+    result = run_cell(name, tmp_path)
+    assert result.status == "crashed"
+    assert re.fullmatch(
+        "the process ended with exit code 1 and left no result; .*cnn-compare-.* is gone: "
+        "something else cleaned the temporary files while it ran",
+        result.error,
+    )
+
+
+def test_the_next_cell_does_not_mind_that_the_folder_of_all_was_swept_away(code, tmp_path):
+    starter = tmp_path / "sweeper.py"
+    starter.write_text(f"{SWEEP}shutil.rmtree(given.parent)")
+    spec = {"threads": 1, "limit": 60}
+    results = cells.run([spec, spec], module="sweeper")
+    assert [result.status for result in results] == ["crashed", "crashed"]
+
+
+def test_inputs_that_were_swept_away_are_nothing_that_the_implementation_raised(code, tmp_path):
+    result = run_cell(code("fine", "class CNN: pass"), tmp_path, task="accuracy", inputs=str(tmp_path / "data.npz"))
+    assert result.status == "crashed"
+    assert f"{tmp_path / 'data.npz'} is gone" in result.error
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("b'PK'", r"a result that cannot be read \(\w+: .*\)"),
+        ("b''", r"a result that cannot be read \(\w+: .*\)"),
+        ("made(meta=np.array('{'))", r"a result that cannot be read \(JSONDecodeError: .*\)"),
+        ("made(a=np.ones(3))", r"a result that cannot be read \(KeyError: .*\)"),
+        ("made(meta=np.array('[1]'))", r"a result that cannot be read \(\w+: .*\)"),
+        ("made(meta=np.array('{}'))", "a result that names no status"),
+        ('made(meta=np.array(\'{"status": "splendid"}\'))', "a result that names no status"),
+    ],
+)
+def test_a_malformed_result_file_is_a_crash_in_plain_words(code, tmp_path, content, what):
+    text = f"""
+import io, os, pathlib, sys
+import numpy as np
+def made(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+(pathlib.Path(sys.argv[1]).parent / "result.npz").write_bytes({content})
+os._exit(0)
+"""
+    result = run_cell(code("forged", text), tmp_path)
+    assert result.status == "crashed"
+    assert re.fullmatch(f"the process ended with exit code 0 and left {what}", result.error)
+
+
+def test_a_process_that_cannot_be_started_is_a_row_too(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    seen = []
+    results = cells.run([{"threads": 1, "limit": 9}] * 2, done=seen.append)
+    assert [r.status for r in results] == ["crashed"] * 2 and seen == results
+    assert results[0].error == "the process could not be started: [Errno 12] Cannot allocate memory"
 
 
 def test_a_segfault_is_a_crash_and_named(code, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mutants import ROOT
 
-from compare import cli, output
+from compare import cells, cli, output, training
 
 
 def run(*arguments, cwd=ROOT, **environment):
@@ -134,16 +134,27 @@ def test_a_damaged_data_file_is_named(tiny):
 
 
 def test_a_framework_that_cannot_be_imported(tiny, tmp_path):
-    """Asked for by name it cannot be decided (3); else it is left out with the reason and the line that installs it."""
+    """Asked for by name it cannot be decided (3); else it is a failure beside the others, with its reason."""
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "torch.py").write_text("raise ImportError('libtorch.so: no such file')\n")
+    reason = "cannot be imported: ImportError at torch.py:1: libtorch.so: no such file"
     named = run("parity", "--data", tiny, "--no-path", "--implementations", "torch", PYTHONPATH=str(broken))
     assert named.returncode == 3
-    assert "torch: ImportError: libtorch.so: no such file; install: pip install" in named.stderr
+    assert f"torch: {reason}; install: pip install" in named.stderr
     listed = run("list", "--implementations", "torch,numpy", PYTHONPATH=str(broken))
     assert listed.returncode == 0
-    assert "libtorch.so" in listed.stdout and "pip install" in listed.stdout
+    assert reason in listed.stdout and "pip install" in listed.stdout
+
+
+def test_a_framework_that_is_broken_is_a_failure_where_nobody_named_it(monkeypatch):
+    reason = "cannot be imported: ImportError at torch.py:1: libtorch.so: no such file"
+    spec = {"implementation": "torch", "start": "same", "seed": 0}
+    broken = cells.Result(spec, "raised", {}, {"unusable": True}, reason)
+    monkeypatch.setattr(cells, "run", lambda *_: [broken])
+    frame = training.accuracy(None, "sample")
+    assert output.exit_code(frame) == 4
+    assert output.remarks(frame) == [f"torch: raised: {reason}"]
 
 
 def test_parity_accuracy_and_speed_give_the_same_rows_as_json_and_from_python(tiny, tmp_path):

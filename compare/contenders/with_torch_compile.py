@@ -4,15 +4,16 @@ import shutil
 
 import torch
 
+from compare.contract import UnavailableError
 from torch_cnn.adapter import Adapter as Eager
 from torch_cnn.adapter import configure as set_threads
 from torch_cnn.model import train_step
 
 
 def configure(threads):
-    """Set the threads. Raises ImportError where there is no C++ compiler, which Inductor calls at run time."""
+    """Set the threads. Raises UnavailableError where there is no C++ compiler, which Inductor calls at run time."""
     if not any(shutil.which(name) for name in ("g++", "clang++", "cl")):
-        raise ImportError("torch.compile needs a C++ compiler (g++ or clang++), found none")
+        raise UnavailableError("torch.compile needs a C++ compiler (g++ or clang++), found none")
     set_threads(threads)
 
 
