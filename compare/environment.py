@@ -1,8 +1,10 @@
 """What numbers depend on: versions, processor, threads, and the settings that change them."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
+from pathlib import Path
 
 PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "onnxruntime", "pandas", "mlxtend", "mnist")
 SETTINGS = (
@@ -22,7 +24,6 @@ def describe(threads, results=()):
         threads: number of threads that each implementation was given.
         results: `cells.Result`s, whose framework versions were read in the process that ran them.
     """
-    import cpuinfo
     import psutil
     import threadpoolctl
 
@@ -35,7 +36,7 @@ def describe(threads, results=()):
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
-        "processor": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
+        "processor": processor(),
         "cores": psutil.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "versions": versions,
@@ -47,3 +48,15 @@ def describe(threads, results=()):
         "threads": threads,
         "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
     }
+
+
+def processor(listed=Path("/proc/cpuinfo")):
+    """The processor's own name, from the file in which Linux gives it; elsewhere from cpuinfo, which takes a second."""
+    with contextlib.suppress(OSError):  # not Linux
+        for line in listed.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    import cpuinfo
+
+    return cpuinfo.get_cpu_info().get("brand_raw", platform.processor())

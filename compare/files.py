@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import tempfile
 from pathlib import Path
 
 
@@ -21,3 +22,12 @@ def write_text(path, text):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path, content):
+    """Write a file whole or not at all, whoever else writes the same one at the same time."""
+    # beside it: only within one file system is a replace one step
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=Path(path).parent) as folder:
+        temporary = Path(folder) / Path(path).name
+        temporary.write_bytes(content)
+        temporary.replace(path)

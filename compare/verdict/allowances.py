@@ -60,13 +60,13 @@ class Bounded:
 
 
 def _long_sum(orders, rounding):
-    """Allowance of sums over axis 0 of arrays that hold the same products in different orders."""
+    """Allowance of sums over the last axis of arrays that hold the same products in different orders."""
     ranges = []
     for products in orders:
-        running = np.cumsum(products, axis=0)
-        ranges.append(np.maximum(running.max(axis=0), 0) - np.minimum(running.min(axis=0), 0))
-    n = len(orders[0]) + 1
-    products = np.sqrt((orders[0] ** 2).sum(axis=0))
+        running = np.cumsum(products, axis=-1)
+        ranges.append(np.maximum(running.max(axis=-1), 0) - np.minimum(running.min(axis=-1), 0))
+    n = orders[0].shape[-1] + 1
+    products = np.sqrt(np.cumsum(orders[0] ** 2, axis=-1)[..., -1])
     return LAMBDA * rounding.unit * (np.sqrt(n) * np.maximum.reduce(ranges) + products)
 
 
@@ -112,10 +112,9 @@ class Stages:
     def dense(self, x, weight, bias):
         """(N, P, Q, F) -> logits (N, K)."""
         n, p, q, f = x.value.shape
-        products = x.value.reshape(n, p, q, f, 1) * weight.reshape(p, q, f, -1)
-        channels_last = np.moveaxis(products.reshape(n, p * q * f, -1), 1, 0)
-        channels_first = np.moveaxis(products.transpose(0, 3, 1, 2, 4).reshape(n, p * q * f, -1), 1, 0)
-        allowance = _long_sum([channels_last, channels_first], self.rounding)
+        products = x.value.reshape(n, 1, p * q * f) * np.ascontiguousarray(weight.T)  # (N, K, P*Q*F)
+        channels_first = products.reshape(n, -1, p * q, f).swapaxes(2, 3).reshape(products.shape)
+        allowance = _long_sum([products, channels_first], self.rounding)
         y = self.reference.dense(x.value, weight, bias)
         carried = x.allowance.reshape(n, -1) @ np.abs(weight)
         return Bounded(y, allowance + carried + self.rounding.unit * (np.abs(y) + np.abs(bias)) + self.rounding.tiny)
@@ -185,28 +184,30 @@ class Stages:
             self.reference.pool_backward(x.value, dy.value), self.reference.pool_backward(x.value, dy.allowance)
         )
 
-    def conv_backward(self, images, weight, dy):
-        """`images` and `conv_weight`."""
-        dx, dw = self.reference.conv_backward(images, weight, dy.value, self.padding)
-        size_x, _ = self.reference.conv_backward(np.abs(images), np.abs(weight), np.abs(dy.value), self.padding)
-        more_x, more_w = self.reference.conv_backward(np.abs(images), np.abs(weight), dy.allowance, self.padding)
+    def conv_backward(self, images, weight, dy, need_dx=True):
+        """`images` and `conv_weight`; the filters alone where the gradient of the images is not needed."""
+        size = np.abs(images), np.abs(weight)
+        dx, dw = self.reference.conv_backward(images, weight, dy.value, self.padding, need_dx)
+        more_x, more_w = self.reference.conv_backward(*size, dy.allowance, self.padding, need_dx)
         r = self.rounding
+        filters = {"conv_weight": Bounded(dw, self._filters_allowance(images, dy.value) + more_w + r.tiny)}
+        if not need_dx:
+            return filters
+        size_x, _ = self.reference.conv_backward(*size, np.abs(dy.value), self.padding)
         # no output pixel sees more than 9 windows of F filters
-        return {
-            "images": Bounded(dx, r.short(9 * weight.shape[3]) * size_x + more_x + r.tiny),
-            "conv_weight": Bounded(dw, self._filters_allowance(images, dy.value) + more_w + r.tiny),
-        }
+        return {"images": Bounded(dx, r.short(9 * weight.shape[3]) * size_x + more_x + r.tiny), **filters}
 
     def _filters_allowance(self, images, dy):
         patches = conv_patches(images, self.padding)
         n, p, q, taps = patches.shape
-        allowance = np.empty((taps, dy.shape[3]))
-        for f in range(dy.shape[3]):
-            products = patches * dy[..., f, None]
-            image_by_image = products.reshape(n * p * q, taps)
-            place_by_place = products.transpose(1, 2, 0, 3).reshape(n * p * q, taps)
-            allowance[:, f] = _long_sum([image_by_image, place_by_place], self.rounding)
-        return allowance.reshape(3, 3, images.shape[3], dy.shape[3])
+        orders = []  # image by image, place by place: (taps, N*P*Q) and (F, N*P*Q)
+        for axes in ((3, 0, 1, 2), (3, 1, 2, 0)):
+            orders.append([np.ascontiguousarray(each.transpose(axes)).reshape(-1, n * p * q) for each in (patches, dy)])
+        allowance = [
+            _long_sum([of_taps * of_filters[f] for of_taps, of_filters in orders], self.rounding)
+            for f in range(dy.shape[3])
+        ]
+        return np.stack(allowance, axis=1).reshape(3, 3, images.shape[3], dy.shape[3])
 
 
 def conv_patches(images, padding):
@@ -278,7 +279,7 @@ def whole_pass(stages, images, labels, parameters, exact=False):
     d_logits = stages.loss_backward(logits, labels)
     back = stages.dense_backward(pool, dense_w, d_logits)
     d_conv = stages.pool_backward(conv, back["pool"])
-    filters = stages.conv_backward(images, w, d_conv)["conv_weight"]
+    filters = stages.conv_backward(images, w, d_conv, need_dx=False)["conv_weight"]
     loose = 0.0 if exact else near_tie_filters(images, conv, back["pool"], stages.padding)
     return {
         "conv": conv,

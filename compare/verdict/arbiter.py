@@ -1,18 +1,24 @@
 """The arbiter: `numpy_cnn` in float64, stage by stage, as functions. The same names as in `definition.py`."""
 
+import functools
+
 import numpy as np
 
 import numpy_cnn
 
+# made once for each size: a layer draws start weights when it is made, and here they are never used
+_conv_of_size = functools.cache(functools.partial(numpy_cnn.Conv3x3, dtype=np.float64))
+_dense_of_size = functools.cache(functools.partial(numpy_cnn.Softmax, dtype=np.float64))
+
 
 def _conv_layer(w, padding):
-    layer = numpy_cnn.Conv3x3(w.shape[3], w.shape[2], padding, np.float64)
+    layer = _conv_of_size(w.shape[3], w.shape[2], padding)
     layer.weight = w
     return layer
 
 
 def _dense_layer(w, bias):
-    layer = numpy_cnn.Softmax(w.shape[0], w.shape[1], np.float64)
+    layer = _dense_of_size(*w.shape)
     layer.weight, layer.bias = w, bias
     return layer
 
@@ -22,11 +28,11 @@ def conv(x, w, padding):
     return _conv_layer(w, padding).forward(x)
 
 
-def conv_backward(x, w, dy, padding):
-    """(dx, dw) of `conv`."""
+def conv_backward(x, w, dy, padding, need_dx=True):
+    """(dx, dw) of `conv`; dx is None where it is not needed."""
     layer = _conv_layer(w, padding)
     layer.forward(x)
-    return layer.backward(dy), layer.d_weight
+    return layer.backward(dy, need_dx), layer.d_weight
 
 
 def pool(x):

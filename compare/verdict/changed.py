@@ -77,7 +77,7 @@ class ChangedStages:
         value = self.network.pool_backward(x.value, dy.value)
         return self._allowed(value, lambda: self.right.pool_backward(x, dy))
 
-    def conv_backward(self, images, weight, dy):
+    def conv_backward(self, images, weight, dy, need_dx=True):
         """`images` and `conv_weight`."""
         values = self.network.conv_backward(images, weight, dy.value, self.padding)
         right = _of_right(lambda: self.right.conv_backward(images, weight, dy))

@@ -29,8 +29,8 @@ def conv(x, w, padding):
     return y
 
 
-def conv_backward(x, w, dy, padding):
-    """(dx, dw) of `conv`: every product of the forward sum hands its dy to both of its factors."""
+def conv_backward(x, w, dy, padding, need_dx=True):
+    """(dx, dw) of `conv`, both in any case: every product of the forward sum hands its dy to both of its factors."""
     n, h, width, channels = x.shape
     b = _border(padding)
     dx_terms: dict[tuple, list[float]] = {}

@@ -92,10 +92,12 @@ class Expected:
         stages: `Stages` of the right network, or `ChangedStages`.
         observed: arrays by "mode|quantity".
         manner: a `Manner`.
+        same: a dict that keeps, from one implementation to the next, what follows from the probe and `stages` alone.
     """
 
-    def __init__(self, case, stages, observed, manner=GIVEN):
+    def __init__(self, case, stages, observed, manner=GIVEN, same=None):
         self.case, self.stages, self.observed, self.manner = case, stages, observed, manner
+        self._same = {} if same is None or manner != GIVEN else same
         self.right = isinstance(stages, Stages)
         self.parameters = {name: value.astype(np.float64) for name, value in case.parameters.items()}
         self.images = case.images.astype(np.float64)
@@ -109,9 +111,16 @@ class Expected:
             NotReached: what it would be computed from is missing, of another shape, or not finite.
         """
         key = (mode, quantity)
-        if key not in self._known:
-            self._known[key] = self._alone(quantity) if mode == "alone" else self._passing(mode, quantity)
-        return self._known[key]
+        known = self._same if mode == "alone" else self._known
+        if key not in known:
+            known[key] = self._alone(quantity) if mode == "alone" else self._passing(mode, quantity)
+        return known[key]
+
+    def whole(self):
+        """A whole pass with nothing observed in between, as of `whole_pass`."""
+        if "whole" not in self._same:
+            self._same["whole"] = whole_pass(self.stages, self.images, self.case.labels, self.parameters)
+        return self._same["whole"]
 
     def _stage(self, mode, quantity, stage, *arguments):
         """A stage's answer, the changed network told where it stands."""
@@ -233,13 +242,13 @@ class Expected:
         blamed on the update too, nor a right step on a gradient that was wrong when asked for.
         """
         name = quantity.removeprefix("step_")
-        if "step" not in self._known:
+        if "step" not in self._same:
             count = self.manner.step_images
             self.stages.at(None, LEARNING_RATE)
             images, labels = self.images[:count], self.case.labels[:count]
             exact = self.case.exact and np.array_equal(self.stages.scale(images), images)
-            self._known["step"] = whole_pass(self.stages, images, labels, self.parameters, exact)
-        whole = self._known["step"]
+            self._same["step"] = whole_pass(self.stages, images, labels, self.parameters, exact)
+        whole = self._same["step"]
         if name == "loss":
             followed = self.right and self.manner.step_images is None
             return self._nearest(mode, quantity, whole["loss"], self._again(mode, "loss") if followed else None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.contract import PARAMETERS
-from compare.verdict.allowances import Rounding, Stages, whole_pass
+from compare.verdict.allowances import Rounding, Stages
 from compare.verdict.expected import GIVEN, QUANTITIES, Expected, NotReached, Routed
 
 # Where each quantity is made, in the order in which a pass makes them: the first that differs is the culprit.
@@ -106,7 +106,7 @@ def right_stages(case, dtype):
     return Stages(case.reference, case.padding, Rounding.of(dtype))
 
 
-def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN):
+def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN, same=None):
     """Rows of one probe in one dtype.
 
     Args:
@@ -114,11 +114,10 @@ def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN):
         observed: arrays by "mode|quantity".
         raised: messages by "mode|task" (see `task_of`), of what the implementation raised instead.
         manner: an `expected.Manner`.
+        same: of `Expected`, a dict for this probe and dtype.
     """
-    stages = right_stages(case, dtype)
-    expected = Expected(case, stages, observed, manner)
-    images, parameters = expected.images, expected.parameters
-    whole = whole_pass(stages, images, case.labels, parameters) if any(key[:4] == "run|" for key in observed) else {}
+    expected = Expected(case, right_stages(case, dtype), observed, manner, same)
+    whole = expected.whole() if any(key[:4] == "run|" for key in observed) else {}
     rows = []
     for mode, quantities in QUANTITIES.items():
         for quantity in quantities:

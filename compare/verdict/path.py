@@ -9,12 +9,13 @@ from compare.verdict.network import Network, descend
 from compare.verdict.probes import LEARNING_RATE
 
 
-def judge_path(implementation, path, dtype, observed, raised):
+def judge_path(implementation, path, dtype, observed, raised, same=None):
     """Rows of the training path, each step judged from where the implementation itself stood before it.
 
     A step is right when it goes from its own parameters to where plain SGD goes from there, within the rounding of one
     step, and its loss is the loss there. A path of such steps is right whatever distance the two paths reach: that
-    distance, to the arbiter's own path, is reported beside it.
+    distance, to the arbiter's own path, is reported beside it. `same` is a dict that keeps where that one ends, for the
+    next implementation.
     """
     stages = Stages(arbiter, path.padding, Rounding.of(dtype))
     found, distance = walk(path, dtype, observed, stages), {}
@@ -22,7 +23,8 @@ def judge_path(implementation, path, dtype, observed, raised):
         missing = judge.failure("raised", raised) if raised else judge.NOT_OFFERED
         found = dict.fromkeys(found, missing)
     elif all(np.isfinite(observed[f"path|{name}"]).all() for name in PARAMETERS):
-        distance = _distance(path, dtype, observed)
+        own = _ends(path, dtype, observed, {} if same is None else same)
+        distance = {name: float(np.abs(observed[f"path|{name}"][-1] - own[name]).max()) for name in PARAMETERS}
     rows = []
     for quantity, row in found.items():
         where = {"implementation": implementation, "quantity": f"path_{quantity}", "dtype": dtype, "probe": path.name}
@@ -68,12 +70,16 @@ def _worse(before, now, step):
     return before
 
 
-def _distance(path, dtype, observed):
-    """How far the parameters ended from where the arbiter's own path ends."""
-    network = Network(arbiter)
-    own = {name: path.parameters[name] for name in PARAMETERS}
-    for step in range(len(path.images)):
-        images, labels = _batch(path, dtype, step, observed)
-        whole = network.whole(images, labels, own, path.padding)
-        own = descend(own, {name: whole[f"d_{name}"] for name in PARAMETERS}, LEARNING_RATE, {})
-    return {name: float(np.abs(observed[f"path|{name}"][-1] - own[name]).max()) for name in PARAMETERS}
+def _ends(path, dtype, observed, same):
+    """The parameters at which the arbiter's own path ends, given the same batches."""
+    count = observed.get("path|count")
+    key = None if count is None else int(count)
+    if key not in same:
+        network = Network(arbiter)
+        own = {name: path.parameters[name] for name in PARAMETERS}
+        for step in range(len(path.images)):
+            images, labels = _batch(path, dtype, step, observed)
+            whole = network.whole(images, labels, own, path.padding)
+            own = descend(own, {name: whole[f"d_{name}"] for name in PARAMETERS}, LEARNING_RATE, {})
+        same[key] = own
+    return same[key]

@@ -1,6 +1,7 @@
 """`compare.parity`: probes into a cell for each implementation, its observations into rows."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from compare.verdict.path import judge_path
 from numpy_cnn.layers import Layers
 
 LIMIT = 600  # seconds for one implementation on all probes
+SLOWEST = ("numpy-loops", "keras-tensorflow", "torch-compiled")  # half a minute where the others take seconds
 
 
 def parity(
@@ -60,17 +62,30 @@ def parity(
         cases = small
     elif few:
         cases = [case for case in cases if case.name in probes.FEW]
-    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+    judged = {}
+    same: dict = {}
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder, ThreadPoolExecutor(1) as judging:
         inputs = Path(folder) / "probes.npz"
         arrays, meta = pack(cases, dtypes, training)
         cells.write_result(inputs, meta, arrays)
         spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT}
         with progress_bar(len(names), "parity", progress) as bar:
-            results = cells.run([{**spec, "implementation": name} for name in names], jobs, lambda _: bar.update())
+
+            def done(result):  # the others are at work meanwhile
+                name = result.spec["implementation"]
+                judged[name] = judging.submit(judge_result, result, cases, training, dtypes, same)
+                bar.update()
+
+            try:
+                results = cells.run([{**spec, "implementation": name} for name in by_length(names)], jobs, done)
+            except BaseException:  # an interrupt need not wait for what nobody will read
+                judging.shutdown(cancel_futures=True)
+                raise
     unavailable = contract.note_missing(results, by_name=implementations is not None if strict is None else strict)
-    for result in results:
-        if result.status != "missing":
-            rows += judge_result(result, cases, training, dtypes)
+    for name in names:
+        if name not in unavailable:
+            rows += judged[name].result()
+    results.sort(key=lambda result: names.index(result.spec["implementation"]))
     frame = pd.DataFrame(rows).reindex(columns=judge.COLUMNS)
     frame.attrs = {
         "data": dataset.description,
@@ -79,6 +94,11 @@ def parity(
         "arbiter_proven": proven,
     }
     return frame
+
+
+def by_length(names):
+    """The slowest first, so that none of them begins when the others are through."""
+    return sorted(names, key=lambda name: SLOWEST.index(name) if name in SLOWEST else len(SLOWEST))
 
 
 def prove_arbiter(cases):
@@ -92,8 +112,12 @@ def prove_arbiter(cases):
     return [{**row, "implementation": "arbiter"} for row in rows]
 
 
-def judge_result(result, cases, training, dtypes):
-    """Rows of what one cell observed (a `cells.Result`), or the one row that says why there is nothing."""
+def judge_result(result, cases, training, dtypes, same=None):
+    """Rows of what one cell observed (a `cells.Result`), or the one row that says why there is nothing.
+
+    `same` is a dict, for the judgement of other implementations on the same probes to go on with.
+    """
+    same = {} if same is None else same
     name = result.spec["implementation"]
     if result.status != "ok":
         row = {
@@ -109,13 +133,14 @@ def judge_result(result, cases, training, dtypes):
     for dtype in dtypes:
         for case in cases:
             key = f"{case.name}|{dtype}|"
-            rows += judge.judge_probe(
-                name, case.rounded(dtype), dtype, _under(result.arrays, key), _under(result.meta["raised"], key)
-            )
+            seen, raised = _under(result.arrays, key), _under(result.meta["raised"], key)
+            known = same.setdefault(key, {})
+            rows += judge.judge_probe(name, case.rounded(dtype), dtype, seen, raised, same=known)
         if training is not None:
             key = f"path|{dtype}|"
             raised = result.meta["raised"].get(f"{key}path")
-            rows += judge_path(name, training, dtype, _under(result.arrays, key), raised)
+            seen = _under(result.arrays, key)
+            rows += judge_path(name, training, dtype, seen, raised, same.setdefault(key, {}))
     return rows
 
 
