@@ -16,7 +16,8 @@ import compare
 from compare import contract, files
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
-name is missing), 4 the code under test crashed or hung, 70 an error of this tool's own, which is no verdict."""
+name is missing, a training diverged), 4 the code under test crashed or hung, 70 an error of this tool's own, which is
+no verdict."""
 TRACEBACK = "CNN_COMPARE_TRACEBACK"  # an environment variable: where it is set, errors come with their traceback
 OURS = ("compare", "numpy_cnn", "torch_cnn", "keras_cnn")
 ROOT = Path(__file__).resolve().parent.parent

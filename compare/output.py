@@ -8,6 +8,7 @@ import pandas as pd
 from compare.files import write_text
 
 SCHEMA_VERSION = 1
+RUN = ["start", "seed", "implementation"]  # what tells one training from another
 
 
 def document(command, frame):
@@ -116,22 +117,35 @@ def remarks(frame):
     return lines
 
 
+def finished(frame):
+    """The rows of those trainings that came to their end: one that diverged has no result, whatever it passed."""
+    if frame.empty:
+        return frame
+    good = frame["outcome"] == "trained"
+    return frame[good.groupby([frame[key] for key in RUN]).transform("all")]
+
+
+def last_epochs(frame):
+    """The last row of each training: its result, or what became of it."""
+    return frame.groupby(RUN, sort=False).tail(1)
+
+
 def accuracy_table(frame):
-    """The last epoch of each training, for people."""
-    trained = frame[frame["outcome"] == "trained"]
-    if trained.empty:
-        return trained
-    keys = ["start", "seed", "implementation"]
-    seconds = trained.groupby(keys, sort=False)["seconds"].sum()
-    last = trained.groupby(keys, sort=False).last()
+    """The last epoch of each training, for people; of one without a result what became of it."""
+    if frame.empty:
+        return frame
+    last = last_epochs(frame)
+    good = last["outcome"] == "trained"
+    seconds = frame.groupby(RUN)["seconds"].transform("sum")[last.index]
     return pd.DataFrame(
         {
-            "epochs": last["epoch"].astype(int),
-            "test accuracy": last["test_accuracy"].map("{:.2%}".format),
-            "test loss": last["test_loss"].map("{:.4f}".format),
-            "training seconds": seconds.map("{:.1f}".format),
+            **{key: last[key] for key in RUN},
+            "epochs": last["epoch"].map("{:.0f}".format).where(last["epoch"].notna(), ""),
+            "test accuracy": last["test_accuracy"].map("{:.2%}".format).where(good, last["outcome"]),
+            "test loss": last["test_loss"].map("{:.4f}".format).where(good, ""),
+            "training seconds": seconds.map("{:.1f}".format).where(good, ""),
         }
-    ).reset_index()
+    )
 
 
 def defects_table(frame):
@@ -230,10 +244,12 @@ def target_lines(rows):
 
 
 def exit_code(*frames):
-    """1 where something differs, 4 where nothing does but something crashed, hung or raised, else 0."""
+    """1 where something differs, 4 where something crashed, hung or raised, 3 where a training diverged, else 0."""
     outcomes = {outcome for frame in frames for outcome in frame["outcome"]}
     if outcomes & {"differs"}:
         return 1
     if not outcomes & {"raised", "crashed", "hung"} and any(frame.attrs.get("not_timed") for frame in frames):
         return 1  # it failed a parity whose rows are not among these
-    return 0 if outcomes <= {"agrees", "not offered", "trained", "timed"} else 4
+    if outcomes <= {"agrees", "not offered", "trained", "timed", "diverged"}:
+        return 3 if "diverged" in outcomes else 0
+    return 4

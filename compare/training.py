@@ -10,6 +10,7 @@ import pandas as pd
 from compare import cells, contract, data, environment, params
 from compare.progress import progress_bar
 from compare.verdict.probes import scaled
+from numpy_cnn.checks import check_rate
 
 COLUMNS = [
     "implementation",
@@ -52,8 +53,9 @@ def accuracy(
     Returns:
         DataFrame of COLUMNS, one row per implementation, start, seed and epoch (0: before training): test_accuracy as
         a fraction, test_loss and train_loss in nats (train_loss a running mean while the weights move), seconds of
-        training in that epoch. One that gave no result has a single row, whose outcome and note say why. `.attrs` as
-        for `compare.parity`, with `settings`.
+        training in that epoch. A training that diverged ends with a row without numbers, outcome "diverged", whose note
+        says where; one that gave no result has a single row, whose outcome and note say why. `.attrs` as for
+        `compare.parity`, with `settings`.
     Raises:
         ValueError: an unknown implementation, data source or start, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
@@ -62,8 +64,7 @@ def accuracy(
     for name, value in (("seeds", seeds), ("epochs", epochs), ("batch_size", batch_size), ("threads", threads)):
         if not (isinstance(value, int) and value >= 1):
             raise ValueError(f"{name}: found {value!r}, wanted a whole number of 1 or more")
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(f"learning_rate: found {learning_rate!r}, wanted a finite number above 0")
+    check_rate(learning_rate, "float32")
     for start in starts:
         if start not in STARTS:
             raise ValueError(contract.unknown("start", start, STARTS))
@@ -108,7 +109,10 @@ def _rows(result):
     identity = {name: result.spec[name] for name in ("implementation", "start", "seed")}
     if result.status != "ok":
         return [{**identity, "outcome": result.status, "note": result.error}]
-    return [{**identity, **row, "outcome": "trained", "note": ""} for row in result.meta["epochs"]]
+    rows = [{**identity, "outcome": "trained", "note": "", **row} for row in result.meta["epochs"]]
+    if result.meta["diverged"]:
+        rows.append({**identity, **result.meta["diverged"], "outcome": "diverged"})
+    return rows
 
 
 def batch_order(seed, epoch, count):
@@ -117,7 +121,7 @@ def batch_order(seed, epoch, count):
 
 
 def train(spec, implementation):
-    """One training, inside a cell: (no arrays, {"epochs": rows})."""
+    """One training, inside a cell: (no arrays, {"epochs": rows, "diverged": {} or the epoch and a note of where})."""
     given, _ = cells.read_arrays(spec["inputs"])
     images = scaled(given["train_images"]).astype(np.float32)
     labels = given["train_labels"]
@@ -126,28 +130,42 @@ def train(spec, implementation):
     if spec["start"] == "same":
         start = params.start_parameters(shape, seed=spec["seed"])
         model.set_parameters({name: value.astype(np.float32) for name, value in start.items()})
-    epochs = [{"epoch": 0, **_evaluate(model, given), "seconds": 0.0, "train_loss": float("nan")}]
+    epochs = [{"epoch": 0, **_evaluate(model, given)[0], "seconds": 0.0, "train_loss": float("nan")}]
+    steps = range(0, len(images), spec["batch_size"])
     for epoch in range(1, spec["epochs"] + 1):
         order = batch_order(spec["seed"], epoch, len(images))
         total = 0.0
         begin = time.perf_counter()
-        for first in range(0, len(images), spec["batch_size"]):
+        for number, first in enumerate(steps, 1):
             batch = order[first : first + spec["batch_size"]]
-            total += model.step(images[batch], labels[batch], spec["learning_rate"]) * len(batch)
+            loss = model.step(images[batch], labels[batch], spec["learning_rate"])
+            if not np.isfinite(loss):
+                why = f"the loss of step {number} of {len(steps)} in epoch {epoch} is {loss}"
+                return {}, {"epochs": epochs, "diverged": {"epoch": epoch, "note": why}}
+            total += loss * len(batch)
         seconds = time.perf_counter() - begin
-        row = {"epoch": epoch, **_evaluate(model, given), "seconds": seconds, "train_loss": total / len(images)}
-        epochs.append(row)
-    return {}, {"epochs": epochs}
+        found, lost = _evaluate(model, given)
+        if lost > 0.5:
+            why = f"after epoch {epoch} the right class has probability 0 or NaN in {lost:.0%} of the test images"
+            return {}, {"epochs": epochs, "diverged": {"epoch": epoch, "note": why}}
+        epochs.append({"epoch": epoch, **found, "seconds": seconds, "train_loss": total / len(images)})
+    return {}, {"epochs": epochs, "diverged": {}}
 
 
 def _evaluate(model, given):
-    """Accuracy, and the mean of -ln p of the right class (p no smaller than float32's smallest normal number)."""
-    right, loss = 0, 0.0
+    """(test_accuracy and test_loss by name, the share of images whose loss is beyond float32).
+
+    The loss is the mean of -ln p of the right class, p no smaller than float32's smallest normal number. Where that
+    stands in for most of the p, the mean is no loss any more.
+    """
+    right, loss, lost = 0, 0.0, 0
     labels = given["test_labels"]
+    tiny = np.finfo(np.float32).tiny
     for first in range(0, len(labels), CHUNK):
         wanted = labels[first : first + CHUNK]
         p = model.predict(scaled(given["test_images"][first : first + CHUNK]).astype(np.float32))
         right += int((p.argmax(axis=1) == wanted).sum())
         chosen = p[np.arange(len(wanted)), wanted].astype(np.float64)
-        loss -= float(np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).sum())
-    return {"test_accuracy": right / len(labels), "test_loss": loss / len(labels)}
+        lost += int((~(chosen >= tiny)).sum())
+        loss -= float(np.log(np.maximum(chosen, tiny)).sum())
+    return {"test_accuracy": right / len(labels), "test_loss": loss / len(labels)}, lost / len(labels)

@@ -265,6 +265,28 @@ def test_failures_are_marked_and_never_a_pass():
     assert "nothing was timed" in pages.render(*nothing(), SETTINGS)["index.html"]
 
 
+def test_a_training_that_diverged_has_no_number_on_the_page():
+    """Of both seeds at torch's first kind of start, after an epoch with numbers; at the other, of one seed."""
+    parity, accuracy, speed = good(["numpy-layers", "torch"])
+    gone = (accuracy["implementation"] == "torch") & ((accuracy["start"] == "same") | (accuracy["seed"] == 1))
+    accuracy.loc[gone, "test_accuracy"] += 0.0777  # would be seen in any mean
+    ended = gone & (accuracy["epoch"] == 2)
+    accuracy.loc[ended, ["test_accuracy", "test_loss", "seconds", "train_loss"]] = np.nan
+    accuracy.loc[ended, ["outcome", "note"]] = ["diverged", "the loss of step 7 of 125 in epoch 2 is nan"]
+    accuracy.attrs = {**ATTRS, "settings": accuracy.attrs["settings"]}
+    assert content.headline(parity, accuracy, speed).startswith("PyTorch diverged in training")
+    found = content.content(parity, accuracy, speed, SETTINGS)
+    rows = {(row["start"], row["implementation"]): row for row in found["trainings"]}
+    assert ("same", "torch") not in rows
+    assert (rows["own", "torch"]["seeds"], rows["own", "torch"]["test_accuracy"]) == (1, "90.00%")
+    assert rows["own", "numpy-layers"]["seeds"] == 2
+    assert found["apart"] is None
+    files = pages.render(parity, accuracy, speed, SETTINGS)
+    for name in ("index.html", "report.md"):
+        assert "the loss of step 7 of 125 in epoch 2 is nan" in files[name]
+        assert "97.77%" not in files[name]
+
+
 def test_every_table_and_figure_says_its_data():
     text = pages.render(*good(), SETTINGS)["index.html"]
     captions = re.findall(r"<(?:caption|figcaption)>.*?</(?:caption|figcaption)>", text, re.DOTALL)

@@ -92,6 +92,7 @@ def content(parity, accuracy, speed, settings):
     names = list(dict.fromkeys(name for frame in (judged, accuracy, speed) for name in frame["implementation"]))
     dtypes = [dtype for dtype in dict.fromkeys(judged["dtype"]) if dtype]
     quantities = [(stage, quantity) for quantity, stage in STAGE_OF.items() if quantity in set(judged["quantity"])]
+    trained = output.finished(accuracy)
     good, code = in_full(parity), output.exit_code(parity, accuracy, speed)
     broken = [frame[frame["outcome"] != fine] for frame, fine in ((accuracy, "trained"), (speed, "timed"))]
     return {
@@ -109,20 +110,20 @@ def content(parity, accuracy, speed, settings):
         "counts": [_counts(name, rows) for name, rows in parity.groupby("implementation", sort=False)],
         "schema_version": output.SCHEMA_VERSION,
         "compared": f"{int(judged['outcome'].isin(['agrees', 'differs']).sum()):,}",
-        "spread": accuracy.groupby(["start", "implementation"])["seed"].nunique().max() > 1,
+        "spread": trained.groupby(["start", "implementation"])["seed"].nunique().max() > 1,
         "totals": _totals(judged, parity.attrs["unavailable"]),
-        "own_is_same": listed(_unmoved(accuracy)),
+        "own_is_same": listed(_unmoved(trained)),
         "share": output.percent(judged["allowance_used"].max()),
         "parity": _grid(judged, names, dtypes, quantities, _share),
         "distance": _grid(judged[judged["probe"] == "digits"], names, dtypes, quantities, _distance),
-        "trainings": _trainings(accuracy),
-        "apart": _apart(accuracy[accuracy["start"] == "same"]),
+        "trainings": _trainings(trained),
+        "apart": _apart(trained[trained["start"] == "same"]),
         "speeds": output.speed_table(speed).to_dict("records"),
         "broken": [
             row for frame in broken for row in frame.drop_duplicates(["implementation", "note"]).to_dict("records")
         ],
         "strips": [Markup(plots.allowances(judged, dtype, names, quantities)) for dtype in dtypes],
-        "curves": [Markup(plots.curves(accuracy, start, names)) for start in dict.fromkeys(accuracy["start"])],
+        "curves": [Markup(plots.curves(trained, start, names)) for start in dict.fromkeys(trained["start"])],
         "bars": [
             Markup(plots.bars(speed, task, [(n, title(n)) for n in names])) for task in dict.fromkeys(speed["task"])
         ],
@@ -141,7 +142,7 @@ def _totals(judged, unavailable):
 def _unmoved(accuracy):
     """Implementations whose trainings from their own start are those from the same start."""
     names = []
-    for name, rows in accuracy[accuracy["outcome"] == "trained"].groupby("implementation", sort=False):
+    for name, rows in accuracy.groupby("implementation", sort=False):
         same, own = (rows.loc[rows["start"] == start, "test_loss"].tolist() for start in ("same", "own"))
         names += [name] if same and same == own else []
     return names
@@ -194,25 +195,23 @@ def _distance(rows):
 
 
 def _trainings(frame):
-    """The last epoch by start and implementation, over all seeds: mean and, of two or more, Student's 95% interval."""
+    """The last epoch by start and implementation, over seeds: mean and, of two or more, Student's 95% interval."""
     rows = []
-    for (start, name), group in frame[frame["outcome"] == "trained"].groupby(["start", "implementation"], sort=False):
-        seeds = group.groupby("seed")
-        last = seeds.last()
+    for (start, name), group in frame.groupby(["start", "implementation"], sort=False):
+        last = output.last_epochs(group)
         row = {"start": start, "implementation": name, "seeds": len(last), "epochs": int(last["epoch"].max())}
         for column, form in (("test_accuracy", "{:.2%}"), ("test_loss", "{:.4f}")):
             middle, half = plots.mean_interval(last[column])
             row[column] = form.format(middle) + (f" ± {form.format(half)}" if len(last) > 1 else "")
-        rows.append(row | {"seconds": f"{seeds['seconds'].sum().mean():.1f}"})
+        rows.append(row | {"seconds": f"{group.groupby('seed')['seconds'].sum().mean():.1f}"})
     return rows
 
 
 def _apart(frame):
     """How far trainings lie apart at most in any epoch: (accuracy, loss) as text, None for fewer than two."""
-    trained = frame[frame["outcome"] == "trained"]
-    if trained["implementation"].nunique() < 2:
+    if frame["implementation"].nunique() < 2:
         return None
-    groups = trained.groupby(["seed", "epoch"])[["test_accuracy", "test_loss"]]
+    groups = frame.groupby(["seed", "epoch"])[["test_accuracy", "test_loss"]]
     widest = (groups.max() - groups.min()).max()
     return f"{100 * widest['test_accuracy']:.2f}", f"{widest['test_loss']:.1e}"
 

@@ -113,18 +113,17 @@ def curves(frame, start, names):
     """Test accuracy and test loss by epoch of the trainings from one kind of start; of several seeds mean and interval.
 
     Args:
-        frame: accuracy rows of all starts, whose ranges the panels share.
+        frame: accuracy rows of the finished trainings from all starts, whose ranges the panels share.
         start: "same" or "own".
         names: implementations, in the order of their colours.
     Returns:
         SVG text, "" where nothing was trained from that start.
     """
-    trained = frame[frame["outcome"] == "trained"]
-    if trained[trained["start"] == start].empty:
+    if frame[frame["start"] == start].empty:
         return ""
     # after one epoch the point before training is all there is to compare with; later it would hide every difference
-    first = 0 if trained["epoch"].max() < 2 else 1
-    shown = trained[trained["epoch"] >= first]
+    first = 0 if frame["epoch"].max() < 2 else 1
+    shown = frame[frame["epoch"] >= first]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
         panels = figure.subplots(2, 1, sharex=True)
@@ -146,7 +145,7 @@ def curves(frame, start, names):
         panels[0].set_title({"same": "The same start for all", "own": "Each framework's own start"}[start])
         panels[1].set_xlabel("epochs of training" if first else "epochs of training (0: before)")
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-        panels[1].set_xlim(first - 0.4, trained["epoch"].max() + 0.4)
+        panels[1].set_xlim(first - 0.4, frame["epoch"].max() + 0.4)
         return _svg(
             figure,
             f"accuracy-{start}",
