@@ -1,4 +1,4 @@
-"""Where the tests find MNIST, and the rule that nothing is skipped where it could have run."""
+"""Where the tests find MNIST, which of them share a process, and the rule that nothing is skipped without need."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# With several workers (pytest-xdist) the tests of a file stay together, in order, since they share what is made once:
+# a process with a framework in it, a table, the namespace of a page. In these files each test stands alone.
+ALONE = {"test_check.py", "test_cli.py", "test_foreign.py", "test_framework_subjects.py", "test_pages.py"}
+# What has a limit of seconds, or measures them, takes turns: never two of these at once.
+TIMED = {"test_cells.py", "test_timing.py", "test_nasty", "test_grandchildren_end_too"}
+
+
+def pytest_collection_modifyitems(items):
+    """Give each test the group of tests that run in one worker; a mark of its own, `xdist_group`, goes before."""
+    for item in items:
+        timed = {item.path.name, item.originalname} & TIMED
+        if not item.get_closest_marker("xdist_group") and (timed or item.path.name not in ALONE):
+            item.add_marker(pytest.mark.xdist_group("timing" if timed else item.path.stem))
 
 
 @pytest.fixture(scope="session")
