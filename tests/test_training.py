@@ -8,6 +8,7 @@ import compare
 from compare import cells, output, training
 
 
+@pytest.mark.thorough
 def test_on_full_mnist_all_end_within_three_tenths_of_a_point_and_above_96_and_a_half(mnist_dir, monkeypatch):
     """Batch 32, learning rate 0.1, 3 epochs, the same start: what the README promises."""
     monkeypatch.setenv("MNIST_DIR", str(mnist_dir))
