@@ -16,8 +16,8 @@ import compare
 from compare import contract, files
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
-name is missing, a training diverged), 4 the code under test crashed or hung, 70 an error of this tool's own, which is
-no verdict."""
+name is missing, a training diverged, nothing was there to judge), 4 the code under test crashed or hung, 70 an error of
+this tool's own, which is no verdict."""
 TRACEBACK = "CNN_COMPARE_TRACEBACK"  # an environment variable: where it is set, errors come with their traceback
 OURS = ("compare", "numpy_cnn", "torch_cnn", "keras_cnn")
 ROOT = Path(__file__).resolve().parent.parent
@@ -221,7 +221,7 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
 
     files.check_writable(json_file)
     frame = compare.defects(
-        implementations, data_source, seed, seeds, only and only.split(","), train, progress=progress
+        implementations, data_source, seed, seeds, None if only is None else only.split(","), train, progress=progress
     )
     settings = frame.attrs["settings"]
     if train:
@@ -331,8 +331,10 @@ def _failure(error):
     # bad input is what a `raise` of this project says: the thing, the value found and the value wanted. The same class
     # from anywhere else, such as a max() over nothing, is a mistake in here
     told = own is frames[-1] and (own.line or "").startswith("raise ")
-    if isinstance(error, contract.UnavailableError):
+    if isinstance(error, contract.UndecidedError):
         return 3, f"Error: {error}"
+    if isinstance(error, contract.BrokeDownError):
+        return 4, f"Error: {error}"
     if isinstance(error, ModuleNotFoundError) and not told and (error.name or "").partition(".")[0] not in OURS:
         return 3, f"Error: {error.name} is not installed; install: pip install '.[compare]'"
     if isinstance(error, OSError) or (told and isinstance(error, ValueError | ImportError)):

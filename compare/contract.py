@@ -125,12 +125,15 @@ def select(names=None, command=None):
             those that `command` takes by itself.
         command: "parity", "accuracy", "speed" or "report"; None for any.
     Raises:
-        ValueError: a name that nothing begins with; the message gives the nearest known one.
+        ValueError: no name, or one that nothing begins with; the message gives the nearest known one.
     """
     if names is None:
         return [name for name, entry in ENTRIES.items() if command is None or command in entry.commands]
+    wanted = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    if not wanted:
+        raise ValueError("implementations: found none, wanted one or more")
     chosen = set()
-    for name in [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]:
+    for name in wanted:
         if name == "all":
             found = set(ENTRIES)
         elif name in ENTRIES:
@@ -150,8 +153,20 @@ def unknown(kind, name, known):
     return f"unknown {kind}: found {name!r}, wanted one of {', '.join(known)}{hint}"
 
 
-class UnavailableError(Exception):
+class UndecidedError(Exception):
+    """There is no answer, neither agreement nor difference; the message says why."""
+
+
+class UnavailableError(UndecidedError):
     """An implementation that was asked for by name cannot be used; the message says why and what installs it."""
+
+
+class NothingCheckedError(UndecidedError):
+    """Nothing was judged, which is no agreement; the message says of whom, and why."""
+
+
+class BrokeDownError(RuntimeError):
+    """An implementation raised, crashed or hung where a whole table rests on it."""
 
 
 def note_missing(results, by_name):
@@ -166,6 +181,16 @@ def note_missing(results, by_name):
         lines = [f"{name}: {why}; install: {ENTRIES[name].install}" for name, why in (reasons | unusable).items()]
         raise UnavailableError("\n".join(lines))
     return reasons
+
+
+def demand(results):
+    """Raise where a cell gave no answer: `BrokeDownError`, or `NothingCheckedError` of one that offers nothing."""
+    for result in results:
+        name = result.spec["implementation"]
+        if result.status == "not offered":
+            raise NothingCheckedError(f"{name}: nothing was checked: {result.error}")
+        if result.status not in ("ok", "missing"):
+            raise BrokeDownError(f"{name}: {result.status}: {result.error}")
 
 
 class NotOfferedError(Exception):

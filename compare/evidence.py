@@ -45,6 +45,8 @@ def select_defects(names=None):
     if names is None:
         return list(DEFECTS)
     for text in names:
+        if not text.strip():
+            raise ValueError(f"unknown defect: found {text!r}, wanted a part of the name of one")
         if not any(text in defect.name for defect in DEFECTS):
             near = difflib.get_close_matches(text, [defect.name for defect in DEFECTS], n=1, cutoff=0.3)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -74,7 +76,8 @@ def defects(implementations=None, data_source=None, seed=0, seeds=4, only=None, 
     Raises:
         ValueError: an unknown implementation, defect or data source.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
-        RuntimeError: an implementation broke down.
+        contract.NothingCheckedError: an implementation offers nothing that could be judged.
+        contract.BrokeDownError: an implementation raised, crashed or hung.
     """
     names = contract.select(implementations, "parity")
     chosen = select_defects(only)
@@ -95,10 +98,9 @@ def defects(implementations=None, data_source=None, seed=0, seeds=4, only=None, 
         with progress_bar(len(specs), "defects", progress) as bar:
             results = cells.run(specs, jobs, lambda _: bar.update())
     unavailable = contract.note_missing(results, by_name=implementations is not None)
+    contract.demand(results)
     accuracies: dict = {}
     for result in results:
-        if result.status not in ("ok", "missing"):
-            raise RuntimeError(f"{result.spec['implementation']}: {result.status}: {result.error}\n{result.log}")
         accuracies |= result.meta.get("accuracies", {})
     about = {d.name: d for d in chosen}
     right = np.mean(accuracies[RIGHT]) if train else np.nan  # it does not diverge

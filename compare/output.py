@@ -70,7 +70,9 @@ def verdict(frame):
         good = int((offered["outcome"] == "agrees").sum())
         less = f", {len(rows) - len(offered)} not offered" if len(offered) < len(rows) else ""
         if name not in differing.index:
-            if name != "arbiter":
+            if offered.empty:
+                lines.append(f"{name}: offers none of the {len(rows)} quantities, so nothing was checked")
+            elif name != "arbiter":
                 worst = offered.loc[offered["allowance_used"].idxmax()]
                 where = f"{worst['quantity']}, {worst['dtype']}, probe {worst['probe']}"
                 most = f"at most {percent(worst['allowance_used'])} of a rounding allowance ({where})"
@@ -190,7 +192,7 @@ def sharpness_table(frame):
     table = frame[["implementation", "threads", "dtype", "cases", "quantities", "accused"]].copy()
     for title, prefix in (("smallest error caught", ""), ("in an update", "step_")):
         pairs = zip(frame[f"{prefix}smallest_caught"], frame[f"{prefix}quantity"], strict=True)
-        table[title] = [f"{smallest:.1e} ({quantity})" for smallest, quantity in pairs]
+        table[title] = [f"{smallest:.1e} ({quantity})" if quantity else "" for smallest, quantity in pairs]
     return table
 
 
@@ -198,11 +200,11 @@ def sharpness_summary(frame):
     """The counts over all, and by dtype the largest of the smallest errors caught."""
     columns = ["smallest_caught", "step_smallest_caught"]
     largest = frame.groupby("dtype")[columns].max()
-    lines = [
-        f"caught in {dtype}: a relative error of {row[columns[0]]:.1e} in any output or gradient, "
-        f"of {row[columns[1]]:.1e} in an update"
-        for dtype, row in largest.iterrows()
-    ]
+    lines = []
+    for dtype, row in largest.iterrows():
+        words = zip(row[columns], ("in any output or gradient", "in an update"), strict=True)
+        caught = ", ".join(f"of {smallest:.1e} {where}" for smallest, where in words if pd.notna(smallest))
+        lines.append(f"caught in {dtype}: " + (f"a relative error {caught}" if caught else "no case could tell"))
     head = f"{frame['quantities'].sum():,} quantities of right networks: {frame['accused'].sum()} accused"
     return "\n".join([head, *lines])
 
@@ -244,12 +246,24 @@ def target_lines(rows):
 
 
 def exit_code(*frames):
-    """1 where something differs, 4 where something crashed, hung or raised, 3 where a training diverged, else 0."""
+    """The exit code of rows, of the first of these that holds.
+
+    1 where something differs; 4 where something crashed, hung or raised; 1 where one was not timed, since it failed a
+    parity whose rows are not among these; 3 where a training diverged, or nothing came of an implementation; 0.
+    """
     outcomes = {outcome for frame in frames for outcome in frame["outcome"]}
-    if outcomes & {"differs"}:
+    if "differs" in outcomes:
         return 1
-    if not outcomes & {"raised", "crashed", "hung"} and any(frame.attrs.get("not_timed") for frame in frames):
-        return 1  # it failed a parity whose rows are not among these
-    if outcomes <= {"agrees", "not offered", "trained", "timed", "diverged"}:
-        return 3 if "diverged" in outcomes else 0
-    return 4
+    if outcomes - {"agrees", "not offered", "trained", "timed", "diverged"}:
+        return 4
+    if any(frame.attrs.get("not_timed") for frame in frames):
+        return 1
+    return 3 if "diverged" in outcomes or _idle(frames) else 0
+
+
+def _idle(frames):
+    """Whether the rows are no answer: a frame has none but the arbiter's, or an implementation offers nothing."""
+    frames = [frame[frame["implementation"] != "arbiter"] for frame in frames]
+    rows = pd.concat([frame[["implementation", "outcome"]] for frame in frames])
+    silent = (rows["outcome"] == "not offered").groupby(rows["implementation"]).all()
+    return any(frame.empty for frame in frames) or bool(silent.any())

@@ -127,6 +127,8 @@ def train(spec, implementation):
     labels = given["train_labels"]
     shape = tuple(map(int, images.shape[1:]))
     model = implementation(shape, dtype="float32", seed=spec["seed"])
+    if not hasattr(model, "step"):
+        raise contract.NotOfferedError("it has no training step")
     if spec["start"] == "same":
         start = params.start_parameters(shape, seed=spec["seed"])
         model.set_parameters({name: value.astype(np.float32) for name, value in start.items()})

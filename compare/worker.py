@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from compare.cells import write_result
-from compare.contract import ENTRIES, UnavailableError
+from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
 
 def load_class(name, threads):
@@ -68,7 +68,7 @@ def _task(name):
 
 
 def main(path):
-    """Carry out the spec at `path`. The result file says "ok", "missing" (no such framework here) or "raised"."""
+    """Carry out the spec at `path`. What became of it, in the result file, is one of `cells.IN_A_FILE`."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     spec = json.loads(Path(path).read_text())
     entry = ENTRIES[spec["implementation"]]
@@ -95,6 +95,8 @@ def main(path):
         return fail("raised", _what(error))
     try:
         arrays, meta = task(spec, implementation)
+    except NotOfferedError as error:
+        return fail("not offered", str(error))
     except Exception as error:  # the code under test may raise anything; the answer says what and where
         return fail("raised", _what(error))
     return write_result(spec["result"], {**meta, "status": "ok", "version": _version(entry, framework)}, arrays)

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from mutants import ROOT
 
 import compare
-from compare import cells, cli, output, training
+from compare import cells, cli, contract, output, training
 
 
 def run(*arguments, cwd=ROOT, **environment):
@@ -65,6 +66,8 @@ BAD = {
     ("accuracy", "--start", "warm"): "'warm' is not one of",
     ("speed", "--batch-size", "0"): "0 is not in the range",
     ("speed", "--threads", "many"): "'many' is not a valid integer",
+    ("defects", "--only", ""): "unknown defect: found ''",
+    ("defects", "--only", "softmax,"): "unknown defect: found ''",
     ("report", "--output", "README.md/report"): "README.md",
     ("convert", "a.npz", "b.npz"): "a.npz",
     ("convert", "a.pkl", "b.npz"): ".pkl",
@@ -156,6 +159,58 @@ def test_a_framework_that_is_broken_is_a_failure_where_nobody_named_it(monkeypat
     frame = training.accuracy(None, "sample")
     assert output.exit_code(frame) == 4
     assert output.remarks(frame) == [f"torch: raised: {reason}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (
+            ("parity", "--dtype", "float64", "--no-path"),
+            3,
+            "onnxruntime: offers none of the 330 quantities, so nothing was",
+        ),
+        (("accuracy", "--epochs", "1"), 3, "onnxruntime: not offered: it has no training step"),
+        (("speed", "--rounds", "1", "--batch-size", "2"), 0, "predict"),
+        (("defects", "--no-train", "--only", "softmax"), 3, "onnxruntime: nothing was checked: none of its stages can"),
+        (("sharpness", "--cases", "2"), 0, "caught in float32: a relative error of "),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_pass_over_nothing_is_no_agreement(tiny, arguments, code, line):
+    """ONNX Runtime offers no float64, no stage alone, no gradient and no step."""
+    where = () if arguments[0] == "sharpness" else ("--data", tiny)
+    done = run(*arguments, "--implementations", "onnxruntime", *where)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert line in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_cases_of_which_none_can_tell_how_sharp_the_judgement_is():
+    done = run("sharpness", "--cases", "1", "--seed", "8", "--implementations", "numpy-layers")
+    assert done.returncode == 0, done.stderr
+    assert "caught in float64: no case could tell" in done.stdout
+
+
+def test_rows_of_nothing_are_no_agreement():
+    empty = pd.DataFrame({"implementation": [], "outcome": []})
+    only = pd.DataFrame({"implementation": ["arbiter"], "outcome": ["agrees"]})
+    idle = pd.DataFrame({"implementation": ["a", "b", "b"], "outcome": ["not offered", "agrees", "not offered"]})
+    good = idle[1:]
+    assert [output.exit_code(frame) for frame in (empty, only, idle, good)] == [3, 3, 3, 0]
+    assert output.exit_code(good, empty) == 3
+    with pytest.raises(ValueError, match="implementations: found none"):
+        contract.select([])
+
+
+def test_an_implementation_that_breaks_down_under_a_whole_table_is_exit_code_4(monkeypatch, capsys):
+    for command in ("defects", "sharpness"):
+        crashed = cells.Result({"implementation": "torch"}, "crashed", error="signal SIGSEGV")
+        monkeypatch.setattr(cells, "run", lambda *_, crashed=crashed: [crashed])
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command])
+        assert ended.value.code == 4
+        assert capsys.readouterr().err == "Error: torch: crashed: signal SIGSEGV\n"
 
 
 COMMANDS = {

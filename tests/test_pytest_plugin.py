@@ -7,6 +7,10 @@ import sys
 import pytest
 from documentation import ROOT
 
+from compare import pytest_plugin
+from compare.checking.judgement import Judgement
+from compare.checking.run import CheckResult
+
 TUTORIAL = ROOT / "docs" / "examples" / "my_cnn.py"
 
 
@@ -45,6 +49,14 @@ def test_a_target_that_is_not_there(tmp_path):
     assert code == 1
     assert "FileNotFoundError: no file or folder nowhere.py" in text
     assert "Traceback" not in text
+
+
+def test_a_target_of_which_nothing_can_be_checked_fails(monkeypatch):
+    rows = [{"mode": "run", "quantity": "conv", "stage": "conv forward", "outcome": "not offered", "note": ""}]
+    nothing = CheckResult("mine.py", "ok", "", Judgement(rows))
+    monkeypatch.setattr(pytest_plugin, "_result", lambda target: nothing)
+    with pytest.raises(pytest.fail.Exception, match="0 quantities checked"):
+        pytest_plugin.QuantityCheck("run", "conv")("mine.py")
 
 
 def test_decorator(tmp_path):

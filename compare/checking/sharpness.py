@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from compare import cells, contract, environment
+from compare.contract import NotOfferedError
 from compare.params import random_parameters
 from compare.progress import progress_bar
 from compare.verdict import judge
@@ -71,6 +72,8 @@ def measure(spec, implementation):
                 seen = {name.removeprefix(key): value for name, value in observed.items() if name.startswith(key)}
                 raised = {n.removeprefix(key): text for n, text in noted["raised"].items() if n.startswith(key)}
                 _add(found[dtype], case.rounded(dtype), dtype, seen, raised)
+    if not any(of["quantities"] for of in found.values()):
+        raise NotOfferedError("it offers no quantity that could be judged")
     return {}, {"found": found}
 
 
@@ -111,13 +114,15 @@ def sharpness(implementations=None, cases=1000, seed=0, threads=(1, 2), jobs=2, 
         DataFrame of COLUMNS, a row per implementation, threads and dtype: `accused` counts quantities that were judged
         to differ, none of which does. `smallest_caught`: over all cases and quantities, an error of this share of a
         tensor's largest value, in any one element of any one output or gradient, is caught, in the stage alone or in a
-        whole pass; `quantity` is the one that needs most. `step_...`: the same of what one update gives, in which the
-        rounding of a whole pass adds up unseen. Both over the cases with logits of at most TAME.
+        whole pass; `quantity` is the one that needs most, "" (and not-a-number) where no case could tell. `step_...`:
+        the same of what one update gives, in which the rounding of a whole pass adds up unseen. Both over the cases
+        with logits of at most TAME.
         `.attrs["accused"]` lists the accused; the others are as of `compare.parity`.
     Raises:
         ValueError: an unknown implementation.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
-        RuntimeError: an implementation broke down.
+        contract.NothingCheckedError: an implementation offers nothing that could be judged.
+        contract.BrokeDownError: an implementation raised, crashed or hung.
     """
     names = contract.select(implementations, "parity")
     specs = [
@@ -128,17 +133,21 @@ def sharpness(implementations=None, cases=1000, seed=0, threads=(1, 2), jobs=2, 
     with progress_bar(len(specs), "sharpness", progress) as bar:
         results = cells.run(specs, jobs, lambda _: bar.update())
     unavailable = contract.note_missing(results, by_name=implementations is not None)
+    contract.demand(results)
     rows, accused = [], []
     for result in results:
         spec = result.spec
-        if result.status not in ("ok", "missing"):
-            raise RuntimeError(f"{spec['implementation']}: {result.status}: {result.error}\n{result.log}")
         for dtype, found in result.meta.get("found", {}).items():
             caught = found["caught"]
             steps = {name for name in caught if name.startswith("step_")}
-            worst = [max(names, key=caught.__getitem__) for names in (caught.keys() - steps, steps)]
-            row = (spec["implementation"], spec["threads"], dtype, cases, found["quantities"], len(found["accused"]))
-            rows.append((*row, worst[0], caught[worst[0]], worst[1], caught[worst[1]]))
+            row: tuple = (spec["implementation"], spec["threads"], dtype, cases, found["quantities"])
+            row += (len(found["accused"]),)
+            for names in (caught.keys() - steps, steps):
+                worst = max(
+                    names, key=caught.__getitem__, default=""
+                )  # none where it is not offered, or no case is tame
+                row += (worst, caught.get(worst, np.nan))
+            rows.append(row)
             accused += [f"{spec['implementation']}, {dtype}, {line}" for line in found["accused"]]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame.attrs = {

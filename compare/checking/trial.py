@@ -5,6 +5,7 @@ from pathlib import Path
 
 from compare import cells
 from compare.checking.judgement import judge_subject
+from compare.contract import NotOfferedError
 from compare.verdict import probes
 from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted
@@ -20,6 +21,8 @@ def trial(spec, implementation):
     Args:
         spec: with `only`, names of defects, or None for all; the right network comes first in any case.
         implementation: a class by the contract, with its stages alone.
+    Raises:
+        NotOfferedError: it has nothing that could be judged.
     """
     geometry = probes.SMALL
     cases, path = probes.check_probes(geometry=geometry), probes.check_path(geometry=geometry)
@@ -34,6 +37,8 @@ def trial(spec, implementation):
                 continue
             found, noted = observe({"inputs": str(inputs)}, inserted(implementation, *changes))
             judgement = judge_subject(cells.Result({}, "ok", found, noted), cases, path, [DTYPE])
+            if name == RIGHT and all(row["outcome"] == "not offered" for row in judgement.rows):
+                raise NotOfferedError(f"none of its stages can be called alone in {DTYPE}")
             rows.append({"defect": name, **verdict(judgement, stage)})
     return {}, {"rows": rows}
 

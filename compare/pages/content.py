@@ -52,7 +52,7 @@ def headline(parity, accuracy, speed):
             f"{title(name)} {_verb(failed['outcome'].iloc[0])}" + (f" at {where}" if where != "not run" else "")
         )
     for frame, fine, what in ((accuracy, "trained", "training"), (speed, "timed", "timing")):
-        for row in frame[frame["outcome"] != fine].drop_duplicates("implementation").itertuples():
+        for row in frame[~frame["outcome"].isin([fine, "not offered"])].drop_duplicates("implementation").itertuples():
             if row.implementation not in good:
                 continue  # named above
             parts.append(f"{title(row.implementation)} {_verb(row.outcome)} in {what}")
@@ -94,10 +94,11 @@ def content(parity, accuracy, speed, settings):
     quantities = [(stage, quantity) for quantity, stage in STAGE_OF.items() if quantity in set(judged["quantity"])]
     trained = output.finished(accuracy)
     good, code = in_full(parity), output.exit_code(parity, accuracy, speed)
+    failed = code in (1, 4) or "diverged" in set(accuracy["outcome"]) or not parity.attrs["arbiter_proven"]
     broken = [frame[frame["outcome"] != fine] for frame, fine in ((accuracy, "trained"), (speed, "timed"))]
     return {
         "verdict": words(parity, accuracy, speed),
-        "state": "bad" if code or not parity.attrs["arbiter_proven"] else "good" if len(good) > 1 else "unsure",
+        "state": "bad" if failed else "good" if len(good) > 1 else "unsure",
         "good": listed(good),
         "attrs": speed.attrs | parity.attrs,
         "training": accuracy.attrs["settings"],
