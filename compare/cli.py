@@ -127,14 +127,17 @@ def accuracy(
 @_options(
     click.option("--batch-size", type=click.IntRange(min=1), multiple=True, help="Default: 1, 32 and 256."),
     click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Processes for each."),
+    click.option(
+        "--samples", type=click.IntRange(min=1), default=5, show_default=True, help="Timings in each process."
+    ),
 )
-def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds):
+def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds, samples):
     """Time training steps and predictions of all that pass parity, side by side."""
     from compare import output, targets
 
     files.check_writable(json_file)
     sizes = list(batch_size) or [1, 32, 256]
-    frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, progress=progress)
+    frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, samples, progress=progress)
     click.echo(f"data: {frame.attrs['data']}; float32, {threads} thread(s) each, in turns\n")
     click.echo(output.table(output.speed_table(frame)))
     for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:

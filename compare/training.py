@@ -40,13 +40,14 @@ def accuracy(
     starts=STARTS,
     threads=1,
     progress=None,
+    strict=None,
 ):
     """Train every implementation and evaluate it on the test images after each epoch.
 
     All of them see the same batches in the same order, in float32, one after the other, so that their times compare.
 
     Args:
-        implementations, data_source, threads, progress: as for `compare.parity`.
+        implementations, data_source, threads, progress, strict: as for `compare.parity`.
         seed, seeds: of start weights and batch order: `seeds` of them from `seed` on.
         epochs, batch_size, learning_rate: of plain SGD.
         starts: "same": the same start weights for all; "own": each draws its own as its framework does by default.
@@ -93,7 +94,7 @@ def accuracy(
         ]
         with progress_bar(len(specs), "accuracy", progress) as bar:
             results = cells.run(specs, 1, lambda _: bar.update())
-    unavailable = contract.note_missing(results, by_name=implementations is not None)
+    unavailable = contract.note_missing(results, by_name=implementations is not None if strict is None else strict)
     rows = [row for result in results if result.status != "missing" for row in _rows(result)]
     frame = pd.DataFrame(rows).reindex(columns=COLUMNS)
     frame.attrs = {

@@ -2,9 +2,12 @@
 
 import csv
 import html
+import inspect
 import io
 import json
 import re
+import shlex
+import signal
 from html.parser import HTMLParser
 
 import browser
@@ -12,10 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compare import timing, training
+from compare import cli, contract, timing, training
 from compare.pages import content, plots
 from compare.pages import report as pages
 from compare.verdict import judge
+from compare.verdict import run as judging
 
 DATA = "12 digits <made> by hand | 8 train / 4 test"
 EVIL = "evil<script>alert(1)</script>"
@@ -355,15 +359,60 @@ def test_student_interval():
 
 
 def test_commands_quote_what_a_shell_would_split():
-    settings = {
-        **SETTINGS,
-        "data_source": "my digits; rm",
-        "implementations": ["numpy-layers", "torch"],
-        "size": "quick",
-    }
-    text = pages.render(*good(), settings)["report.md"]
+    settings = {**SETTINGS, "data_source": "my digits; rm", "size": "quick"}
+    text = pages.render(*good(["numpy-layers", "torch"]), settings)["report.md"]
     common = "--seed 3 --data 'my digits; rm' --threads 1 --implementations numpy-layers,torch"
     assert f"python -m compare report {common} --quick\n" in text
+
+
+@pytest.mark.parametrize("size", content.SIZES)
+def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
+    """Of four implementations one is not installed, one is wrong, and so not timed: each command typed again."""
+    calls: dict = {}
+
+    def recorded(name, function, result):
+        def call(*arguments, **keywords):
+            given = inspect.signature(function).bind(*arguments, **keywords)
+            given.apply_defaults()
+            wanted = given.arguments | {"implementations": contract.select(given.arguments["implementations"])}
+            # whether a framework may be missing, and what is proven already, is for the report's parts alone
+            left = {k: v for k, v in wanted.items() if k not in ("progress", "strict", "proven")}
+            calls.setdefault(name, []).append({k: list(v) if isinstance(v, tuple) else v for k, v in left.items()})
+            return result
+
+        return call
+
+    names = ["numpy-layers", "numpy-fused", "torch"]
+    rows = agreeing("numpy-layers", "torch") + [parity_row("numpy-fused", "conv", 2.0)]
+    judged = parity_frame(rows, unavailable={"keras-tensorflow": "No module named 'keras'"})
+    timed = speed_frame(["numpy-layers", "torch"], not_timed=["numpy-fused"])
+    trained = accuracy_frame(names)
+    trained.attrs["settings"] |= {"epochs": content.SIZES[size]["accuracy"]["epochs"]}
+    timed.attrs |= {"gemm_flops_per_second": 1e9, "input_shape": (28, 28, 1)}
+    for name, module, result in (
+        ("parity", judging, judged),
+        ("accuracy", training, trained),
+        ("speed", timing, timed),
+    ):
+        monkeypatch.setattr(module, name, recorded(name, getattr(module, name), result))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    result = pages.report(tmp_path, None, "sample", 3, 2, size)
+    text = (tmp_path / "report.md").read_text()
+    commands = [shlex.split(line)[3:] for line in text.splitlines() if line.startswith("python -m compare ")]
+    assert [command[0] for command in commands] == ["report", "parity", "accuracy", "speed"]
+    first = {name: found.pop() for name, found in calls.items()}
+    first["parity"]["implementations"] = names  # all that is here
+    first["speed"]["implementations"] = ["numpy-layers", "torch"]
+    for command in commands[1:]:
+        with pytest.raises(SystemExit):
+            cli.main(command)
+        assert calls[command[0]].pop() == first[command[0]]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*commands[0], "--output", str(tmp_path)])
+    assert ended.value.code == result.exit_code
+    again = {name: found.pop() for name, found in calls.items()}
+    again["speed"]["implementations"] = ["numpy-layers", "torch"]
+    assert again == first
 
 
 def test_folder_keeps_what_is_not_ours(tmp_path):

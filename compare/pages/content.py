@@ -103,7 +103,7 @@ def content(parity, accuracy, speed, settings):
         "attrs": speed.attrs | parity.attrs,
         "training": accuracy.attrs["settings"],
         "settings": settings,
-        "commands": _commands(settings, accuracy.attrs["settings"]),
+        "commands": _commands(judged, accuracy, speed, settings),
         "title": title,
         "legend": plots.legend(names),
         "dtypes": dtypes,
@@ -217,21 +217,30 @@ def _apart(frame):
     return f"{100 * widest['test_accuracy']:.2f}", f"{widest['test_loss']:.1e}"
 
 
-def _commands(settings, training):
-    """What makes this report again, and its three parts alone."""
-    common = f"--seed {settings['seed']} --data {shlex.quote(settings['data_source'])} --threads {settings['threads']}"
-    if settings["implementations"] is not None:
-        common += f" --implementations {shlex.quote(','.join(settings['implementations']))}"
-    size = SIZES[settings["size"]]
-    flag = "" if settings["size"] == "normal" else f" --{settings['size']}"
+def _commands(judged, accuracy, speed, settings):
+    """What makes this report again, and its three parts alone, each with the implementations that it ran."""
+    size, training = SIZES[settings["size"]], accuracy.attrs["settings"]
+    flag = "" if settings["size"] == "normal" else f"--{settings['size']}"
     trained = f"--epochs {training['epochs']} --batch-size {training['batch_size']}"
-    return [
-        f"python -m compare report {common}{flag}",
-        f"python -m compare parity {common} --rows",
-        f"python -m compare accuracy {common} {trained} --learning-rate {training['learning_rate']}"
-        f" --seeds {size['accuracy']['seeds']}",
-        f"python -m compare speed {common} --rounds {size['speed']['rounds']}",
-    ]
+    timed = f"--rounds {size['speed']['rounds']} --samples {size['speed']['samples']}"
+    lines = []
+    for command, frame, options in (
+        ("report", judged, flag),
+        ("parity", judged, "--rows"),
+        (
+            "accuracy",
+            accuracy,
+            f"{trained} --learning-rate {training['learning_rate']} --seeds {size['accuracy']['seeds']}",
+        ),
+        ("speed", speed, timed),
+    ):
+        names = shlex.quote(",".join(dict.fromkeys(frame["implementation"])))
+        data = f"--seed {settings['seed']} --data {shlex.quote(settings['data_source'])}"
+        words = (
+            f"python -m compare {command} {data} --threads {settings['threads']} --implementations {names} {options}"
+        )
+        lines += [words.strip()] if len(frame) else []
+    return lines
 
 
 def markdown(text):
