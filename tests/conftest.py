@@ -1,8 +1,10 @@
 """Where the tests find MNIST, which of them share a process, and the rule that nothing is skipped without need."""
 
 import os
+import warnings
 from pathlib import Path
 
+import adapters
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +30,24 @@ def mnist_dir():
     if not folder.is_dir():
         pytest.skip(f"no MNIST files: set MNIST_DIR to their folder (looked at {folder.name})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torch_child():
+    """Calls functions in a process with PyTorch in it; warnings are errors there too."""
+    with adapters.child("torch", "torch", initializer=warnings.simplefilter, initargs=("error",)) as child:
+        yield child
+
+
+@pytest.fixture(scope="session")
+def keras_child(tmp_path_factory):
+    """Calls functions in a process with Keras and TensorFlow in it."""
+    with adapters.child("keras", "tensorflow") as child:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))  # Keras writes its settings there
+            patch.delenv("KERAS_BACKEND", raising=False)
+            child(os.getpid)  # starts it in this environment
+        yield child
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,86 +1,23 @@
-"""The Keras adapter against `numpy_cnn` in float64. Keras itself runs in a process of its own."""
+"""What only Keras's adapter and model have, in the process of Keras; `test_adapters` holds what they must have."""
 
-import importlib.util
-import inspect
-import multiprocessing
 import os
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
+from adapters import SMALL, run
 
-from compare.contract import BACKWARD, Implementation
-from numpy_cnn import CNN
+pytestmark = pytest.mark.xdist_group("keras")
 
-CASES = {
-    "digits": {"input_shape": (28, 28, 1)},
-    "odd, colours": {"input_shape": (9, 7, 3), "filters": 5, "classes": 4},
-    "same": {"input_shape": (5, 8, 2), "filters": 3, "classes": 6, "padding": "same"},
-    "same, odd": {"input_shape": (7, 9, 3), "filters": 2, "classes": 3, "padding": "same"},
-    "smallest": {"input_shape": (4, 4, 1), "filters": 1, "classes": 2},
-    "one class": {"input_shape": (3, 3, 1), "filters": 1, "classes": 1, "padding": "same"},
-}
-SMALL = CASES["odd, colours"]
-every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+@pytest.fixture
+def child(keras_child):
+    """Calls a function of this file in the process of Keras."""
+    return keras_child
 
 
 # what runs in the other process
-
-
-def run(arguments, *calls):
-    """An Adapter, and the results of calls upon it, each (name, *arguments)."""
-    from keras_cnn.adapter import Adapter
-
-    adapter = Adapter(**arguments)
-    return [getattr(adapter, name)(*rest) for name, *rest in calls]
-
-
-def public_methods():
-    """Names of the adapter's public methods, and of what each takes."""
-    from keras_cnn.adapter import Adapter
-
-    return {name: list(inspect.signature(f).parameters) for name, f in inspect.getmembers(Adapter, callable_by_name)}
-
-
-def callable_by_name(member):
-    return inspect.isfunction(member) and (member.__name__ == "__init__" or not member.__name__.startswith("_"))
-
-
-def awkward(arguments, images, labels, upstream):
-    """Results for plain arrays and for the same numbers laid out otherwise; whether all were left as they were."""
-    from keras_cnn.adapter import Adapter
-
-    def layouts(array):
-        array.flags.writeable = False
-        wide = np.repeat(array, 2, axis=-1)[..., ::2]
-        backwards = [array[::-1].copy()[::-1], array[..., ::-1].copy()[..., ::-1]]
-        return [array, np.asfortranarray(array), wide, *backwards, array.astype(array.dtype.newbyteorder())]
-
-    results, kept = [], []
-    for x, y, d in zip(layouts(images), layouts(labels), layouts(upstream), strict=True):
-        before = x.tobytes(), y.tobytes(), d.tobytes()
-        adapter = Adapter(**arguments)
-        result = adapter.gradients(x, y) | {"d_" + k: v for k, v in adapter.backward_stage("conv", x, d).items()}
-        result |= {"p": adapter.predict(x), "loss of step": adapter.step(x, y, 0.5)} | adapter.activations(x, y)
-        results.append(result)
-        kept.append(before == (x.tobytes(), y.tobytes(), d.tobytes()))
-    return results, kept
-
-
-def independent(arguments, parameters, images, labels):
-    """Parameters before and after all that was handed out or in is overwritten by the caller."""
-    from keras_cnn.adapter import Adapter
-
-    adapter = Adapter(**arguments)
-    adapter.set_parameters(parameters)
-    first = adapter.get_parameters()
-    out = (adapter.get_parameters(), adapter.activations(images, labels), adapter.gradients(images, labels), parameters)
-    for array in (adapter.predict(images), *(value for arrays in out for value in arrays.values())):
-        array[...] = 7
-    return first, adapter.get_parameters()
 
 
 def refused_files(directory):
@@ -194,166 +131,6 @@ def fit(dtype):
 # the tests
 
 
-@pytest.fixture(scope="module")
-def child(tmp_path_factory):
-    """Calls a function of this file in another process, always the same one."""
-    if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("TensorFlow is not installed")
-    spawn = multiprocessing.get_context("spawn")
-    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, spawn) as pool:
-        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))  # Keras writes its settings there
-        patch.delenv("KERAS_BACKEND", raising=False)
-        yield lambda function, *arguments: pool.submit(function, *arguments).result(timeout=300)
-
-
-def problem(case, n=4, seed=0):
-    """A float64 reference with random parameters, and a batch."""
-    rng = np.random.default_rng(seed)
-    reference = CNN(**case, dtype="float64", way="layers")
-    parameters = {name: rng.standard_normal(shape) / 2 for name, shape in reference.shapes.items()}
-    reference.set_parameters(parameters)
-    images = rng.standard_normal((n, *reference.input_shape))
-    return reference, parameters, images, rng.integers(0, reference.classes, n)
-
-
-def assert_close(found, wanted):
-    assert set(found) == set(wanted)
-    for name in wanted:
-        assert found[name].dtype == np.float64 and found[name].shape == wanted[name].shape, name
-        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-10, atol=1e-13, err_msg=name)
-
-
-def test_the_contract_is_kept(child):
-    wanted = {
-        name: list(inspect.signature(f).parameters) for name, f in vars(Implementation).items() if inspect.isfunction(f)
-    }
-    wanted = {name: taken for name, taken in wanted.items() if name == "__init__" or name[0] != "_"}
-    assert child(public_methods) == wanted | {"save": ["self", "path"], "load": ["self", "path"]}
-
-
-@both_dtypes
-def test_parameters_go_in_and_out_to_the_bit(child, dtype):
-    rng = np.random.default_rng(3)
-    parameters = {name: rng.standard_normal(shape).astype(dtype) for name, shape in CNN(**SMALL).shapes.items()}
-    tiny = np.finfo(dtype).smallest_subnormal
-    for value in parameters.values():
-        value.flat[:4] = -0.0, tiny, -3 * tiny, np.finfo(dtype).max
-    _, found = child(run, SMALL | {"dtype": dtype}, ("set_parameters", parameters), ("get_parameters",))
-    for name, value in parameters.items():
-        assert found[name].dtype == dtype and found[name].flags.c_contiguous
-        assert found[name].tobytes() == value.tobytes(), name
-
-
-def test_start_values_follow_the_seed(child):
-    (first,), (again,), (other,) = (child(run, {"seed": seed}, ("get_parameters",)) for seed in (5, 5, 6))
-    assert all(np.array_equal(first[name], again[name]) for name in first)
-    assert not np.array_equal(first["conv_weight"], other["conv_weight"])
-
-
-@every_case
-@pytest.mark.parametrize("n", [1, 4])
-def test_activations_and_gradients(child, case, n):
-    reference, parameters, images, labels = problem(case, n)
-    calls = ("set_parameters", parameters), ("activations", images, labels), ("gradients", images, labels)
-    _, activations, gradients, predicted, kept = child(
-        run, case | {"dtype": "float64"}, *calls, ("predict", images), ("get_parameters",)
-    )
-    assert_close(activations, reference.activations(images, labels))
-    assert_close(gradients, reference.gradients(images, labels))
-    assert_close({"p": predicted}, {"p": reference.predict(images)})
-    assert all(np.array_equal(kept[name], parameters[name]) for name in parameters)
-
-
-@every_case
-def test_each_stage_alone(child, case):
-    reference, parameters, images, labels = problem(case)
-    rng = np.random.default_rng(1)
-    before = reference.activations(images, labels)
-    inputs = {"conv": images, "pool": before["conv"], "logits": before["pool"], "loss": before["logits"]}
-    inputs = {stage: rng.standard_normal(value.shape) for stage, value in inputs.items()}
-    for stage in BACKWARD:
-        upstream = rng.standard_normal(np.shape(before[stage]))
-        extra = (labels,) if stage == "loss" else ()
-        forward, backward = (stage, inputs[stage], *extra), (stage, inputs[stage], upstream, *extra)
-        _, y, d = child(
-            run, case | {"dtype": "float64"},
-            ("set_parameters", parameters), ("forward_stage", *forward), ("backward_stage", *backward),
-        )  # fmt: skip
-        assert set(d) == set(BACKWARD[stage])
-        assert_close({"y": y}, {"y": np.asarray(reference.network.forward_stage(*forward))})
-        assert_close(d, reference.network.backward_stage(*backward))
-
-
-@both_dtypes
-def test_a_tie_goes_to_the_first_maximum(child, dtype):
-    x = np.zeros((1, 4, 4, 1))
-    x[0, 2:, 2:, 0] = [[1, 2], [2, 2]]
-    upstream = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
-    case = {"input_shape": (6, 6, 1), "filters": 1, "dtype": dtype}
-    (d,) = child(run, case, ("backward_stage", "pool", x, upstream))
-    assert d["conv"][0, :, :, 0].tolist() == [[1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 0, 4], [0, 0, 0, 0]]
-
-
-def test_huge_logits_beside_small_ones(child):
-    logits, labels = np.array([[1e4, -1e4, 0.0], [1.0, 2.0, 3.0]]), np.array([0, 2])
-    loss, p = child(
-        run, {"classes": 3, "dtype": "float64"},
-        ("forward_stage", "loss", logits, labels), ("forward_stage", "probabilities", logits),
-    )  # fmt: skip
-    # the second row: 1 / (e^-2 + e^-1 + 1) = 0.66524...; the first loses nothing
-    np.testing.assert_allclose(
-        p, [[1, 0, 0], [0.09003057317038046, 0.24472847105479767, 0.6652409557748219]], rtol=1e-13
-    )
-    assert loss == pytest.approx(0.4076059644443803 / 2, rel=1e-13)
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.003])
-def test_twenty_steps_with_batches_that_change(child, rate):
-    reference, parameters, *_ = problem(SMALL)
-    batches = [problem(SMALL, n, seed)[2:] for seed, n in enumerate([4, 4, 3, 1, 4] * 4)]
-    steps = [("step", *batch, rate) for batch in batches]
-    _, *losses, found = child(
-        run, SMALL | {"dtype": "float64"}, ("set_parameters", parameters), *steps, ("get_parameters",)
-    )
-    assert all(type(loss) is float for loss in losses)
-    np.testing.assert_allclose(losses, [reference.step(*batch, rate) for batch in batches], rtol=1e-10)
-    assert_close(found, reference.get_parameters())
-
-
-def test_float32_stays_float32(child):
-    _, _, images, labels = problem(SMALL)
-    *results, p = child(run, SMALL, ("activations", images, labels), ("gradients", images, labels), ("predict", images))
-    assert all(value.dtype == np.float32 for result in results for value in result.values()) and p.dtype == np.float32
-
-
-@pytest.mark.parametrize("shape", [(3, 9, 7, 3), (1, 9, 7, 3), (1, 9, 7, 1)], ids=str)
-def test_any_memory_layout_does_and_nothing_is_written(child, shape):
-    rng = np.random.default_rng(0)
-    images, labels = rng.standard_normal(shape), rng.integers(0, 4, shape[0])
-    upstream = rng.standard_normal((shape[0], 7, 5, 2))
-    case = {"input_shape": shape[1:], "filters": 2, "classes": 4, "dtype": "float64"}
-    results, kept = child(awkward, case, images, labels, upstream)
-    assert all(kept)
-    for result in results[1:]:
-        for name, value in result.items():
-            np.testing.assert_allclose(value, results[0][name], rtol=1e-12, atol=1e-14, err_msg=name)
-
-
-def test_arrays_handed_out_are_the_callers(child):
-    _, parameters, images, labels = problem(SMALL)
-    first, second = child(independent, SMALL, parameters, images, labels)
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
-def test_save_and_load_are_exact(child, tmp_path):
-    path = tmp_path / "a.weights.h5"
-    for dtype in ("float32", "float64"):
-        (parameters, _) = child(run, {"dtype": dtype, "seed": 1}, ("get_parameters",), ("save", path))
-        _, found = child(run, {"dtype": dtype, "seed": 2}, ("load", path), ("get_parameters",))
-        assert all(found[name].tobytes() == parameters[name].tobytes() for name in parameters)
-    assert [file.name for file in tmp_path.iterdir()] == ["a.weights.h5"]
-
-
 def test_a_file_that_does_not_fit_changes_nothing(child, tmp_path):
     messages, unchanged = child(refused_files, tmp_path)
     assert unchanged
@@ -361,8 +138,6 @@ def test_a_file_that_does_not_fit_changes_nothing(child, tmp_path):
     assert "(3, 3, 1, 3)" in messages["shapes"] and "(3, 3, 1, 8)" in messages["shapes"]
     with pytest.raises(ValueError, match="wanted .weights.h5"):
         child(run, {}, ("save", tmp_path / "weights.h5"))
-    with pytest.raises(FileNotFoundError):
-        child(run, {}, ("load", tmp_path / "nowhere.weights.h5"))
 
 
 def test_files_are_those_of_keras_itself(child, tmp_path):
@@ -371,7 +146,7 @@ def test_files_are_those_of_keras_itself(child, tmp_path):
         assert [value.tobytes() for value in other] == [value.tobytes() for value in first]
 
 
-@both_dtypes
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_fit_learns(child, dtype):
     losses, evaluation = child(fit, dtype)
     assert losses[-1] < 0.5 * losses[0]
@@ -388,49 +163,3 @@ def test_another_batch_size_costs_one_more_trace(child):
 
 def test_another_backend_is_refused(child):
     assert "RuntimeError: Keras backend: found 'numpy', wanted 'tensorflow'" in child(backend_error)
-
-
-X, Y = np.zeros((2, 28, 28, 1), np.float32), np.array([0, 9])
-WRONG = {
-    "empty": (("predict", X[:0]), "images: found float32 of shape (0, 28, 28, 1)"),
-    "axes": (("predict", X[..., 0]), "images: found float32 of shape (2, 28, 28)"),
-    "pixels": (("predict", X.astype(np.uint8)), "images: found uint8"),
-    "labels": (("step", X, Y[:1], 0.1), "labels: found int64 (1,)"),
-    "one-hot": (("gradients", X, np.eye(10)[Y]), "labels: found float64 (2, 10)"),
-    "range": (("activations", X, Y + 1), "labels: found 1 .. 10, wanted 0 .. 9"),
-    "negative": (("activations", X, Y - 1), "labels: found -1 .. 8, wanted 0 .. 9"),
-    "rate": (("step", X, Y, float("nan")), "learning_rate: found nan"),
-    "stage": (("forward_stage", "dense", X), "stage: found 'dense'"),
-    "backward": (("backward_stage", "probabilities", X, X), "stage: found 'probabilities'"),
-    "no labels": (("forward_stage", "loss", np.zeros((2, 10))), "labels: found object ()"),
-    "upstream": (("backward_stage", "conv", X, X), "upstream: found float32 of shape (2, 28, 28, 1)"),
-    "names": (("set_parameters", {"bias": X}), "parameters: found ['bias']"),
-    "parameter": (
-        ("set_parameters", {"conv_weight": X, "dense_weight": X, "dense_bias": X}),
-        "conv_weight: found shape",
-    ),
-}
-
-
-@pytest.mark.parametrize(("call", "message"), WRONG.values(), ids=WRONG)
-def test_wrong_input_is_named(child, call, message):
-    with pytest.raises(ValueError) as caught:
-        child(run, {}, call)
-    assert str(caught.value).startswith(message) and "wanted" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "argument",
-    [
-        {"input_shape": (3, 9, 1)},
-        {"input_shape": 28},
-        {"filters": 0},
-        {"classes": 2.5},
-        {"padding": 1},
-        {"dtype": "int8"},
-    ],
-    ids=str,
-)
-def test_wrong_arguments_are_named(child, argument):
-    with pytest.raises(ValueError, match=f"{next(iter(argument))}: found .* wanted"):
-        child(run, argument)
