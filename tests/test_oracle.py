@@ -68,7 +68,7 @@ class Reference:
     def conv(self, x, w, padding):
         return self._forward("conv", x=x, w=w, padding=padding)
 
-    def conv_backward(self, x, w, dy, padding):
+    def conv_backward(self, x, w, dy, padding, need_dx=True):
         return self._backward("conv", dy, x=x, w=w, padding=padding)
 
     def pool(self, x):
