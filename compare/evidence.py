@@ -163,13 +163,13 @@ def train_defects(spec, implementation):
         try:
             with np.errstate(all="ignore"):  # some of them diverge
                 seeds = range(spec["seed"], spec["seed"] + spec["seeds"])
-                found[name] = [_train(network, given, seed) for seed in seeds]
+                found[name] = [train_once(network, given, seed) for seed in seeds]
         except ValueError:  # the shapes do not fit: such a network does not run at all
             found[name] = []
     return {}, {"accuracies": found}
 
 
-def _train(network, given, seed):
+def train_once(network, given, seed):
     """Test accuracy of one short training in float32; None where the parameters leave the finite numbers."""
     images, labels = scaled(given["images"]).astype(np.float32), given["labels"]
     model = network(tuple(images.shape[1:]), dtype=np.float32, seed=seed)

@@ -3,12 +3,13 @@
 `python tests/documentation.py README.md` puts in the output as it comes out now; the tests compare it.
 
 - ```` ```python ```` : executed, one namespace a page; its output is the ```` ```text ```` block that follows, if any.
-- ```` ```console ```` : each line `$ command` is run by a shell; its output follows.
+- ```` ```console ```` : `$ command` is run by a shell; its output follows. One on several pages is run once, also
+  where one of them shows a part of its output: `$ command | tail -n 3`.
 - ```` ```sh ```` : commands for the reader's machine, not run here.
 - ```` ```py ```` : code that stands in a file of the project, put here by `write_pages.py`; not run here.
 
 `<!-- numbers vary -->` before a block: its numbers depend on the machine, so digits are not compared, words are.
-`<!-- takes minutes -->`: as that, and run only when the page is renewed; the tests compare its table's head.
+`<!-- takes minutes -->`: as that, and run by the tests marked `thorough`; the others compare its table's head.
 `<!-- exits with 1 -->`: and that is right there.
 """
 
@@ -28,6 +29,9 @@ BLOCK = re.compile(
     r"(?:```text\n(?P<text>.*?)```\n)?",
     re.DOTALL,
 )
+
+
+printed: dict[str, str] = {}  # by command
 
 
 @dataclass
@@ -73,10 +77,16 @@ def run(block, folder, namespace):
     """The output of a block, run in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     if block.kind == "console":
-        command = re.sub(r"^python ", f"{sys.executable} ", block.code)
-        done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=folder, env=environment)
-        assert done.returncode == block.code_wanted, done.stdout + done.stderr
-        return done.stdout
+        command, _, part = block.code.partition(" | ")
+        if command not in printed:
+            words = re.sub(r"^python ", f"{sys.executable} ", command)
+            done = subprocess.run(words, shell=True, capture_output=True, text=True, cwd=folder, env=environment)
+            assert done.returncode == block.code_wanted, done.stdout + done.stderr
+            printed[command] = done.stdout
+        if not part:
+            return printed[command]
+        whole = printed[command]
+        return subprocess.run(part, shell=True, stdout=subprocess.PIPE, text=True, input=whole, check=True).stdout
     output = io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(output):
         exec(compile(block.code, block.name, "exec"), namespace)

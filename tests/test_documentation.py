@@ -8,14 +8,11 @@ import pytest
 from documentation import ROOT, blocks, comparable, run
 from write_pages import excerpt, renewed
 
-from compare import evidence, output, timing
+from compare import evidence, output, timing, training
 from compare.checking import sharpness
 from compare.verdict.defects import DEFECTS
 
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]
-
-
-printed: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +35,9 @@ def head(shown):
 
 def table_of(command):
     """What a command that takes minutes would print as table of one row."""
+    if "accuracy" in command:
+        frame = pd.DataFrame([dict.fromkeys(training.COLUMNS, 1.0) | {"outcome": "trained"}])
+        return output.table(output.accuracy_table(frame))
     if "sharpness" in command:
         frame = pd.DataFrame([dict.fromkeys(sharpness.COLUMNS, 1.0)])
         return output.table(output.sharpness_table(frame))
@@ -49,24 +49,38 @@ def table_of(command):
     return output.table(output.speed_table(frame))
 
 
-@pytest.mark.parametrize(
-    ("page", "number"),
-    [
+def of_all_pages(wanted):
+    """Parametrizes a test over the wanted blocks of all pages, by page and number of the block."""
+    found = [
         pytest.param(page, number, id=f"{page.name}: {block.name}")
         for page in PAGES
         for number, block in enumerate(blocks(page.read_text()))
-    ],
-)
+        if wanted(block)
+    ]
+    return pytest.mark.parametrize(("page", "number"), found)
+
+
+@of_all_pages(lambda block: not block.long)
 def test_block(page, number, workplace):
-    block = blocks(page.read_text())[number]
-    if block.long:
-        assert head(table_of(block.code)).split() == head(block.shown).split()
-        return
-    # a command that stands on several pages is run once
-    found = printed.get(block.code) or run(block, *workplace(page))
-    if block.kind == "console":
-        printed[block.code] = found
+    check(blocks(page.read_text())[number], *workplace(page))
+
+
+def check(block, folder, namespace):
+    found = run(block, folder, namespace)
     assert comparable(found, block.exact) == comparable(block.shown, block.exact), found
+
+
+@of_all_pages(lambda block: block.long)
+def test_head_of_a_long_table(page, number):
+    block = blocks(page.read_text())[number]
+    assert head(table_of(block.code)).split() == head(block.shown).split()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(3600)
+@of_all_pages(lambda block: block.long)
+def test_long_block(page, number, workplace):
+    check(blocks(page.read_text())[number], *workplace(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

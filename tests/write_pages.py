@@ -95,7 +95,7 @@ def excerpt(file, names, start=None):
         header = around
         code = re.sub(r"\n{3,}", "\n\n", "\n".join(kept))
         shown.append(re.sub(r"(:\n)\n+", r"\1", code))
-    return "\n\n".join(shown) + "\n"
+    return "\n\n\n".join(shown) + "\n"  # as the formatter wants it, which looks into the pages as well
 
 
 def renewed(page):
