@@ -1,19 +1,28 @@
 """Somebody else's code: where it is, what it holds, and the subject that can be made of it."""
 
+import contextlib
 import difflib
-import importlib
-import importlib.util
-import inspect
+import json
 import re
 import sys
-import sysconfig
-import traceback
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from compare.checking import functions, layers, models, whole
+from compare.checking import caller, functions, layers, models, whole
 from compare.checking.chain import chain
+from compare.checking.explaining import explain, is_users
+from compare.checking.stranger import (
+    PROJECT,
+    Class,
+    CrashedError,
+    Function,
+    HungError,
+    RaisedError,
+    Stranger,
+    inventory,
+)
+from compare.contract import UnavailableError
 
 _PREFIX = r"^(my|simple|naive|numpy|np|layer|activation)?_?"
 LAYER_NAMES = {
@@ -22,22 +31,8 @@ LAYER_NAMES = {
     "logits": re.compile(_PREFIX + r"(dense|fully_?connected|fc|linear|affine|softmax|output)", re.I),
 }
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
+SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
-CONTRACT = ("activations", "gradients", "forward_stage", "backward_stage", "predict", "step")
-CAUSES = (
-    (r"Missing parentheses in call to 'print'", "Python 2: print needs parentheses"),
-    (
-        r"only (0-dimensional|length-1|size-1) arrays can be converted to Python scalars|0-dimensional arrays can be",
-        "an array with one element stands where a number is wanted; NumPy 2.x no longer converts it; "
-        "use .item() or index it",
-    ),
-    (
-        r"module 'numpy' has no attribute '(float|int|bool|object|str|complex|long|unicode)'",
-        "NumPy removed this alias in 1.24; use Python's own type of the same name, or np.float64, np.int64, np.bool_",
-    ),
-    (r"name '(xrange|raw_input|unicode|unichr|long|basestring|reduce)' is not defined", "Python 2: {0} is gone"),
-    (r"No module named '(cPickle|urllib2|Queue|StringIO|ConfigParser|Tkinter)'", "Python 2: the module {0} is gone"),
-)
 
 
 class NothingFoundError(ValueError):
@@ -45,93 +40,114 @@ class NothingFoundError(ValueError):
 
 
 class ImportFailedError(Exception):
-    """The code fails while it is imported; the message is by `explain`."""
+    """The code fails while it is imported; the message is by `explain`. outcome: "raised", "crashed" or "hung"."""
+
+    def __init__(self, message, outcome="raised"):
+        super().__init__(message)
+        self.outcome = outcome
 
 
-def explain(error):
-    """One line: "TypeError at my_cnn.py:41: message", and why, for what old code is known to fail with.
+@dataclass
+class Problems:
+    """What could not be connected, and what the code did while its ways were tried.
 
-    The place is the last one in the user's code: not in NumPy, Python's library or this project.
+    unconnected: (name, why) of what looks like a part of the network. troubles: (task, outcome, what it did).
     """
-    message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-    where = ""
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f" at {Path(error.filename).name}:{error.lineno}"
-    else:
-        frames: list = []
-        for each in (error, error.__cause__):
-            if each is not None and not frames:
-                frames = [frame for frame in traceback.extract_tb(each.__traceback__) if _is_users(frame.filename)]
-        where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    texts = [str(each) for each in (error, error.__cause__, error.__context__) if each is not None]
-    for pattern, cause in CAUSES:
-        match = next((match for text in texts if (match := re.search(pattern, text))), None)
-        if match:
-            return f"{type(error).__name__}{where}: {message} (because: {cause.format(*match.groups())})"
-    return f"{type(error).__name__}{where}: {message}"
+
+    unconnected: list = field(default_factory=list)
+    troubles: list = field(default_factory=list)
+
+    def add(self, name, problem):
+        """Take over a NotConnectedError or TroubleError; None adds nothing."""
+        if isinstance(problem, layers.TroubleError):
+            self.troubles.append((problem.task, problem.outcome, f"{name}: {explain(problem.error)}"))
+        elif problem is not None:
+            stage, _, way = problem.stage.partition(" ")
+            cause = problem.__cause__
+            self.unconnected.append((f"{name}, {way}" if way else name, explain(cause) if cause else str(problem)))
+
+    @contextlib.contextmanager
+    def of(self, thing):
+        """Note what is raised of a class or function, and go on."""
+        try:
+            yield
+        except (layers.NotConnectedError, layers.TroubleError) as error:
+            self.add(getattr(thing, "name", "?"), error)
 
 
-def _is_users(filename):
-    ours, library = Path(__file__).parent.parent, Path(sysconfig.get_paths()["stdlib"])
-    inside = [ours, Path(np.__file__).parent, library]
-    path = Path(filename)
-    if filename.startswith("<") or models.LIBRARIES.search(filename):
-        return False
-    return not any(path.is_relative_to(folder) for folder in inside)
+@dataclass
+class Found:
+    """What a target holds.
+
+    subject: a class with the contract's constructor and those methods that the code offers; None for a framework's.
+    listed: (name, framework, module, file) of models of a framework that are to be looked at in a process of their own.
+    left_out: sentences about files and statements that were not taken.
+    """
+
+    subject: Any
+    problems: Problems
+    listed: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
 
 
-def find(target):
-    """The subject that a target holds: a class with the contract's constructor and those methods that the code offers.
+def find(target, stranger):
+    """What a target holds.
 
     Args:
-        target: a .py file, a folder, a module, or the first or last with ":Name" of one class, or of a function that
-            makes a framework's model, or of such a model; or an .onnx file.
+        target: a .py file, a folder, a notebook, a module, or one of these with ":Name" of one class, or of a function
+            that makes a framework's model, or of such a model.
+        stranger: a `Stranger`, in which the code is loaded.
     Raises:
         NothingFoundError: nothing there can be checked, or there is no such name.
         FileNotFoundError: no such file, folder or module.
         ImportFailedError: the code raises while it is imported.
         UnavailableError: it needs a framework that is not installed.
-        NotOfferedError: an .onnx file of another network.
     """
-    if Path(target).suffix.lower() == ".onnx":
-        return models.onnx(target)
-    place, name = target, ""
-    head, colon, tail = target.rpartition(":")
-    if colon and tail.isidentifier() and not Path(target).exists():
-        place, name = head, tail
-    modules = _load(place)
-    found = {key: value for module in modules for key, value in vars(module).items() if not key.startswith("__")}
-    classes, own = _classes(found, modules), _functions(found, modules)
-    listed = models.candidates(found, classes, own)
+    place, name = split(target)
+    problems, left_out = Problems(), []
+    modules = _load(place, stranger, left_out)
+    found = {key: value for module in modules for key, value in inventory(stranger, module).items()}
+    files = [str(file) for file in _files_of(place)]
+    classes = _first_own(
+        {key: value for key, value in found.items() if isinstance(value, Class) and _own(value)}, files
+    )
+    own = {key: value for key, value in found.items() if isinstance(value, Function) and _own(value)}
+    stranger.noticed()
+    listed = models.candidates(found, classes, own, stranger.told["frameworks"])
     if name:
-        listed = models.named(name, found.get(name))
-        if not listed and not inspect.isclass(found.get(name)):
+        listed = models.named(found[name], stranger.told["frameworks"]) if name in found else []
+        if not listed and not isinstance(found.get(name), Class):
             raise NothingFoundError(f"{place} has no class {name!r}{_hint(name, classes)}")
-        classes = {name: found[name]} if inspect.isclass(found[name]) else {}
-        modules = [*modules, sys.modules.get(getattr(found[name], "__module__", ""), modules[0])]
-        own = _functions(found, modules) if classes else {}
-    files = [file for module in modules if (file := getattr(module, "__file__", None))]
+        own = own if isinstance(found[name], Class) else {}
+        classes = {name: found[name]} if isinstance(found[name], Class) else {}
     subject = _contract(classes)
-    failed: list = []
     plain = {key: cls for key, cls in classes.items() if not models.from_framework(cls)}
     if subject is None and not (name and listed):
-        subject, failed = _layers(plain, own, files)
+        subject = _layers(plain, own, files, problems)
     if subject is None and not name:
-        subject = functions.subject(own, files)
-    if subject is None:
-        subject = whole.subject(plain, files)
-    if listed:
-        subject, failed = models.beside(subject, listed, failed)
-    if subject is not None:
-        return subject
-    there = [*classes, *own]
-    raise NothingFoundError(
+        subject = functions.subject(own, files, problems)
+    if subject is None and not problems.troubles:
+        subject = whole.subject(plain, files, problems)
+    if subject is None and not listed and not problems.unconnected and not problems.troubles:
+        raise NothingFoundError(_nothing(target, [*classes, *own]))
+    return Found(subject, problems, listed, left_out)
+
+
+def split(target):
+    """(place, name) of a target: "FILE:Name" is two."""
+    head, colon, tail = target.rpartition(":")
+    if colon and tail.isidentifier() and not Path(target).exists():
+        return head, tail
+    return target, ""
+
+
+def _nothing(target, there):
+    return (
         f"nothing to check in {target}: looked for a class with set_parameters (the contract), for layer classes named "
         "Conv..., MaxPool..., Softmax... or Dense..., for functions named conv, maxpool, dense, softmax or "
-        f"cross_entropy, and for a class of a whole network, of NumPy, torch.nn or Keras; found "
+        "cross_entropy, and for a class of a whole network, of NumPy, torch.nn or Keras; found "
         + (", ".join(there) or "no class and no function")
         + _near(there)
-        + (f"; {'; '.join(failed)}" if failed else "")
     )
 
 
@@ -143,107 +159,164 @@ def _hint(name, known):
 def _near(names):
     wanted = ("Conv3x3", "MaxPool2", "Softmax", "Dense", "conv_forward", "maxpool_forward", "softmax", "cross_entropy")
     pairs = [(name, difflib.get_close_matches(name, wanted, n=1, cutoff=0.6)) for name in names]
-    return "".join(f"; {name} is near to {near[0]}" for name, near in pairs if near)
+    return "".join(f"; {name} is near to {near[0]}" for name, near in pairs if near and near[0] != name)
 
 
-def _load(place):
+def _files_of(place):
+    """The files that a place stands for: all of a folder, those first that are named like layers."""
     path = Path(place)
-    if path.is_dir():
-        names = [next((stem for stem in stems if (path / f"{stem}.py").is_file()), None) for stems in FILES]
-        files = [path / f"{stem}.py" for stem in names if stem]
-        if not files and (path / "__init__.py").is_file():
-            files = [path / "__init__.py"]
-        if not files:
-            files = sorted(path.glob("*.py"))
-            if len(files) != 1:
-                raise NothingFoundError(
-                    f"{place} has none of conv.py, maxpool.py (pool.py), softmax.py (dense.py), and "
-                    f"{len(files)} other .py files: name one of them"
-                )
-        return [_import(file) for file in files]
-    if path.is_file():
-        return [_import(path)]
-    if path.suffix == ".py" or "/" in place or "\\" in place:
+    if not path.is_dir():
+        return [path.resolve()] if path.is_file() else []
+    names = [next((stem for stem in stems if (path / f"{stem}.py").is_file()), None) for stems in FILES]
+    first = [path / f"{stem}.py" for stem in names if stem]
+    if not first and (path / "__init__.py").is_file():
+        first = [path / "__init__.py"]
+    rest = [file for file in sorted(path.glob("*.py")) if file not in first and not SKIPPED.match(file.name)]
+    return [file.resolve() for file in [*first, *rest]]
+
+
+def _load(place, stranger, left_out):
+    """Numbers of the loaded modules. Of a folder what cannot be loaded is left out, unless nothing can."""
+    files = _files_of(place)
+    path = Path(place)
+    if path.is_dir() and not files:
+        raise NothingFoundError(f"{place} has no .py files")
+    if not files and (path.suffix in (".py", ".ipynb") or "/" in place or "\\" in place):
         raise FileNotFoundError(f"no file or folder {place}")
-    try:
-        known = importlib.util.find_spec(place)
-    except ModuleNotFoundError as error:
-        if missing := models.unavailable(error):
-            raise missing from error
-        known = None
-    except Exception as error:  # the package around it runs its own code on import
-        raise ImportFailedError(explain(error)) from error
-    if known is None:
-        raise FileNotFoundError(f"no file, folder or module {place}")
-    return [_run(lambda: importlib.import_module(place))]
+    if not files:
+        return [_module(place, stranger)]
+    if len(files) == 1:
+        return [_import(files[0], stranger, left_out)]
+    loaded, failed = [], []
+    for file in files:
+        try:
+            loaded.append(_import(file, stranger, left_out, project=True))
+        except (ImportFailedError, UnavailableError) as error:
+            failed.append(error)
+            left_out.append(f"{file.name} was left out: {error}")
+    if not loaded:
+        raise failed[0]
+    return loaded
 
 
-def _import(file):
-    """Import a file by its path, its folder (of its outermost package) in front of the search path."""
-    file = file.resolve()
+def _module(place, stranger):
+    """A module by its name, where Python finds it from the folder one stands in."""
+    return _run(lambda: stranger.load("module", name=place), place)
+
+
+def _import(file, stranger, left_out, project=False):
+    """Import a file by its path; its package by name where it is in one.
+
+    Args:
+        project: whether it is one of several: then of a script, which computes as it is loaded, definitions are taken.
+    """
+    if file.suffix == ".ipynb":
+        source, name = _notebook(file), "notebook"
+    else:
+        source, name = None, ""
     folder, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
     while (folder / "__init__.py").is_file():
         folder, parts = folder.parent, [folder.name, *parts]
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    if len(parts) > 1 or file.stem == "__init__":
-        if str(file.parent) not in sys.path:  # files of a package are often written to be run beside each other
-            sys.path.insert(1, str(file.parent))
-        return _run(lambda: importlib.import_module(".".join(parts)))
-    loaded = sys.modules.get(file.stem)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(file):
-        return loaded
-    # a name that Python or another file already has would hide one of the two
-    name = file.stem if loaded is None and file.stem not in sys.stdlib_module_names else f"checked_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None  # there is a loader for every .py file
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader = spec.loader
+    if source is None and (len(parts) > 1 or file.stem == "__init__"):
+        return _run(lambda: stranger.load("module", name=".".join(parts)), file)
+    if project and source is None:
+        source = _script(file)
+    if source is not None:
+        with _syntax(file):
+            source, left = caller.definitions(source)
+        if left:
+            left_out.append(f"{file.name}: {left} statements that are neither imports nor definitions were left out")
+    # a name that Python or this process has already would hide one of the two
+    taken = file.stem in sys.stdlib_module_names or file.stem in ("numpy", "__main__") or not file.stem.isidentifier()
+    name = name or (f"checked_{file.stem}" if taken else file.stem)
+    return _run(lambda: stranger.load("file", file=str(file), name=name, source=source), file)
+
+
+def _script(file):
+    """The text of a file that computes when it is loaded; None of one that only defines."""
     try:
-        _run(lambda: loader.exec_module(module))
-    except ImportFailedError:
-        del sys.modules[name]
-        raise
-    return module
+        text = file.read_text(errors="replace")
+        tree = caller.ast.parse(text)
+    except (SyntaxError, ValueError, OSError):  # told by the import itself
+        return None
+    working = (caller.ast.For, caller.ast.While, caller.ast.With)
+    return text if any(isinstance(node, working) for node in tree.body) else None
 
 
-def _run(load):
+def _notebook(file):
+    """The text of a notebook's code cells, without what is not Python: lines that begin with % or !."""
+    try:
+        cells = json.loads(file.read_text())["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise NothingFoundError(f"{file}: found no notebook ({type(error).__name__}: {error})") from error
+    lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith(("%", "!", "?"))]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _syntax(file):
+    try:
+        yield
+    except SyntaxError as error:
+        raised = {**caller.described(error), "frames": [[str(file), error.lineno or 0]]}
+        raise ImportFailedError(explain(RaisedError(str(error), raised))) from error
+
+
+def _run(load, place):
+    """What loading gives; ImportFailedError, UnavailableError or FileNotFoundError for what it raises."""
     try:
         return load()
-    except (Exception, SystemExit) as error:  # the code under test may raise anything, and scripts exit
-        if missing := models.unavailable(error):
-            raise missing from error
+    except (CrashedError, HungError) as error:
+        raise ImportFailedError(str(error), error.outcome) from error
+    except RaisedError as error:
+        name = error.raised["name"] or ""
+        if "ModuleNotFoundError" in error.raised["bases"]:
+            if missing := models.unavailable(name, error.raised["texts"][0]):
+                raise missing from error
+            if name and str(place).startswith(name) and not isinstance(place, Path):
+                raise FileNotFoundError(f"no file, folder or module {place}") from error
         raise ImportFailedError(explain(error)) from error
 
 
-def _own(thing, modules):
-    """Whether something was written in one of the modules, or beside them: not in NumPy or Python's library."""
-    module = getattr(thing, "__module__", None)
-    file = getattr(sys.modules.get(module or ""), "__file__", None)
-    return module in [each.__name__ for each in modules] or (file is not None and _is_users(file))
+def stranger_of(target, threads, limit):
+    """The `Stranger` for a target: where it stands, what is on its search path."""
+    place, _ = split(target)
+    path = Path(place).resolve()
+    if not path.exists():
+        return Stranger([Path.cwd()], [place], threads, limit)
+    folder = path if path.is_dir() else path.parent
+    folders, root = [folder], folder
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    folders.append(root)
+    while root.parent != root and not (root / ".git").exists():
+        root = root.parent
+    if (root / ".git").exists() and root != PROJECT:
+        folders.append(root)  # files of a repository are often written to be run from its root
+    return Stranger(list(dict.fromkeys(folders)), [str(path)], threads, limit)
 
 
-def _classes(found, modules):
-    own = {name: value for name, value in found.items() if inspect.isclass(value) and _own(value, modules)}
-    names = [module.__name__ for module in modules]
-    first = sorted(own, key=lambda name: own[name].__module__ not in names)  # what is only imported comes last
-    return {name: own[name] for name in first if not issubclass(own[name], BaseException)}
+def _own(thing):
+    """Whether something was written by whoever wrote the code: not in NumPy or Python's library."""
+    return thing.file is not None and is_users(thing.file)
 
 
-def _functions(found, modules):
-    return {name: value for name, value in found.items() if inspect.isfunction(value) and _own(value, modules)}
+def _first_own(classes, files):
+    """The classes, those that are only imported last; without exceptions."""
+    ordered = sorted(classes, key=lambda name: classes[name].file not in files)
+    return {name: classes[name] for name in ordered if not classes[name].exception}
 
 
 def _contract(classes):
     for cls in classes.values():
-        if hasattr(cls, "set_parameters") and any(hasattr(cls, method) for method in CONTRACT):
+        if "set_parameters" in cls.methods and any(method in cls.methods for method in whole.CONTRACT):
             return whole.as_contract(cls)
     return None
 
 
-def _layers(classes, own_functions, files):
-    """(subject or None, why classes were left out): of layer classes; softmax and loss may be functions beside them."""
+def _layers(classes, own_functions, files, problems):
+    """A subject of layer classes, or None; softmax and loss may be functions beside them."""
     chosen: dict = {}
     for stage, pattern in LAYER_NAMES.items():
         names = [name for name in classes if pattern.match(name) and not NOT_LAYERS.search(name)]
@@ -251,25 +324,29 @@ def _layers(classes, own_functions, files):
             if layers.method_of(cls, layers.FORWARDS):
                 chosen.setdefault(stage, []).append(cls)
     plans: dict = {}
-    failed: list = []
     for stage, several in chosen.items():
         for cls in several:
             first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
             try:
-                plan = layers.find_layer(cls, stage, files, first)
-            except LookupError as error:
-                if re.match("(activation_?)?softmax", cls.__name__, re.I) and not layers.has_weights(cls):
-                    plans.setdefault("probabilities", layers.find_layer(cls, "probabilities", files))
+                plan, problem = layers.connect(cls, stage, files, first)
+            except (layers.NotConnectedError, layers.TroubleError) as error:
+                if re.match("(activation_?)?softmax", cls.name, re.I) and not layers.has_weights(cls):
+                    with problems.of(cls):
+                        softmax, problem = layers.connect(cls, "probabilities", files)
+                        plans.setdefault("probabilities", softmax)
                     continue
-                failed.append(f"{error}" + (f": {explain(error.__cause__)}" if error.__cause__ else ""))
+                problems.add(cls.name, error)
                 continue
+            problems.add(cls.name, problem)
             if not any(key in plans for key in (plan.stage, "logits", "head")):
                 plans[plan.stage] = plan
             if stage != "logits":  # of dense layers a second class may be the softmax
                 break
     if not plans:
-        return None, failed
+        return None
     loss = functions.find_loss(own_functions)
-    if "probabilities" not in plans and (softmax := functions.find_softmax(own_functions, files, plans.get("logits"))):
-        plans["probabilities"] = softmax
-    return chain(plans, loss, [f"not checked: {reason}" for reason in failed]), failed
+    if "probabilities" not in plans:
+        with problems.of(None):
+            if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
+                plans["probabilities"] = softmax
+    return chain(plans, loss, [])

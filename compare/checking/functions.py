@@ -55,8 +55,12 @@ def _pair(functions, stage):
 
 
 def _call(function, known, pool, order):
-    """Call by the names of the arguments; those with unknown names get what `order` says, required ones only."""
-    keywords, rest = {}, [key for key in order if key in known]
+    """Call by the names of the arguments; those with unknown names get what `order` says, required ones only.
+
+    Returns:
+        (what it returns, whether it wrote into the first of `order`).
+    """
+    keywords, rest, first = {}, [key for key in order if key in known], ""
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
@@ -75,8 +79,42 @@ def _call(function, known, pool, order):
         if kind is None:
             raise TypeError(f"{function.__name__} wants {parameter.name}, which nothing is known for")
         keywords[parameter.name] = known[kind]
+        first = parameter.name if kind == order[0] else first
         rest.remove(kind)
-    return function(**keywords)
+    value, changed = function.call(**keywords)
+    return value, first in changed
+
+
+_ONE = inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_ONLY)])
+
+
+class Joined:
+    """Two functions spoken to as one layer: what `stranger.Thing` is for an object of the code."""
+
+    from_sizes = True  # made of sizes, not of arguments whose names must be guessed
+    stale = False  # what it holds is held here
+    name = called = ""
+    methods: dict = {}
+    kept: dict = {}
+
+    def call(self, method, given):
+        """(what the function returns, whether it wrote into what it was given)."""
+        return getattr(self, method)(given)
+
+    def arrays(self):
+        """{path: (array, which array it is)}."""
+        return {(name,): (array, name) for name, array in self.kept.items()}
+
+    def read(self, *paths):
+        """What is at each of the paths."""
+        return [self.kept[path[0]] for path in paths]
+
+    def write(self, pairs):
+        """Set values at paths: (path, value)."""
+        self.kept |= {path[0]: value for path, value in pairs}
+
+    def set_named(self, names, value):
+        """Functions keep nothing under a name."""
 
 
 def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
@@ -89,31 +127,32 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
 
     biased = any(KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
 
-    class Layer:
-        from_sizes = True  # made of sizes, not of arguments whose names must be guessed
-
+    class Layer(Joined):
         def __init__(self, sizes, dtype):
+            self.kept: dict = {}
             if shape is not None:
-                self.weight = np.zeros(shape(sizes), dtype)
+                self.kept["weight"] = np.zeros(shape(sizes), dtype)
                 if biased:
-                    self.bias = np.zeros(sizes.filters if stage == "conv" else sizes.classes, dtype).reshape(bias_shape)
+                    size = sizes.filters if stage == "conv" else sizes.classes
+                    self.kept["bias"] = np.zeros(size, dtype).reshape(bias_shape)
             self._last: dict = {}
 
         def forward(self, x):
             known = {"x": x}
             if shape is not None:
-                known |= {"w": self.weight, **({"b": self.bias} if biased else {})}
-            result = _call(forward, known, stage == "pool", ("x", "w", "b"))
-            cache = result[1] if isinstance(result, tuple) and len(result) == 2 else result[1:]
-            self._last = {"cache": cache if isinstance(result, tuple) else x, **known}
-            return result
+                known |= {"w": self.kept["weight"], **({"b": self.kept["bias"]} if biased else {})}
+            result, changed = _call(forward, known, stage == "pool", ("x", "w", "b"))
+            cache = x
+            if isinstance(result, tuple):
+                cache = result[1] if len(result) == 2 else result[1:]
+            self._last = {"cache": cache, **known}
+            return result, changed
 
         def backward(self, dy):
             return _call(backward, {"dy": dy, **self._last}, stage == "pool", ("dy", "cache", "x", "w", "b"))
 
-    if backward is None:
-        del Layer.backward
-    Layer.__name__ = forward.__name__
+    Layer.name = Layer.called = forward.__name__
+    Layer.methods = {"forward": _ONE} | ({"backward": _ONE} if backward is not None else {})
     return Layer
 
 
@@ -131,22 +170,26 @@ def _arguments(function):
 
 
 def find_function(functions, stage, files, channels_first=False, after=None):
-    """The `Plan` of a stage's functions; None without one. Arguments as of `layers.find_layer`."""
+    """(`Plan` of a stage's functions, what is wrong with the way back), each or None. Arguments as of `find_layer`."""
     forward, backward = _pair(functions, stage)
     if forward is None or (stage in ("conv", "logits") and _arguments(forward) < 2):
-        return None  # its weights are kept where nobody else can set them
-    best = None
+        return None, None  # its weights are kept where nobody else can set them
+    best, failure = None, None
     for shape in _shapes(stage):
         for bias_shape in BIASES.get(stage, ((-1,),)):
             try:
                 cls = layer_class(stage, forward, backward, shape, bias_shape)
-                plan = layers.find_layer(cls, stage, files, channels_first, after)
-            except LookupError:
+                found = layers.connect(cls, stage, files, channels_first, after)
+            except layers.NotConnectedError as error:
+                failure = failure or error
                 continue
+            plan = found[0]
             if plan.agreed and (backward is None or set(plan.gradients) == set(plan.weights)):
-                return plan
-            best = plan if best is None or _rank(plan) > _rank(best) else best
-    return best
+                return found
+            best = found if best is None or _rank(plan) > _rank(best[0]) else best
+    if best is None and failure is not None:
+        raise failure
+    return best or (None, None)
 
 
 def _rank(plan):
@@ -155,7 +198,7 @@ def _rank(plan):
 
 def find_softmax(functions, files, after=None):
     """The `Plan` of a softmax function; None without one."""
-    return find_function(functions, "probabilities", files, after=after)
+    return find_function(functions, "probabilities", files, after=after)[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,15 +306,21 @@ def find_loss(functions):
     return loss
 
 
-def subject(functions, files):
-    """A subject of functions; None if none of their names is known or none could be called."""
+def subject(functions, files, problems):
+    """A subject of functions; None if none of their names is known or none could be called.
+
+    Args:
+        problems: `finding.Problems`, which takes what is wrong with those that were not connected.
+    """
     plans: dict = {}
     for stage in ("conv", "pool", "logits", "probabilities"):
         first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
         after = plans.get("logits") if stage == "probabilities" else None
-        plan = find_function(functions, stage, files, first, after)
-        if plan is not None:
-            plans[plan.stage] = plan
+        with problems.of(next(iter(_pair(functions, stage)), None)):
+            plan, problem = find_function(functions, stage, files, first, after)
+            if plan is not None:
+                plans[plan.stage] = plan
+                problems.add(plan.name, problem)
     loss = find_loss(functions)
     if not plans and loss is None:
         return None

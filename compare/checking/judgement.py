@@ -101,6 +101,8 @@ def judge_subject(result, cases, path, dtypes=probes.DTYPES, search=True):
         rows += judge_path("", path, dtype, seen, meta["raised"].get(f"{key}path"))
     if result.status in ("hung", "crashed"):
         _cut_short(rows, result)
+    _gone(rows, meta.get("outcomes", {}))
+    _troubled(rows, meta.get("troubles", []), offered)
     limits = _limits(rows, meta["refused"])
     evidence = Evidence(rows, rounded, path, observed, manner)
     declared = (AVERAGE_POOLING,) if AVERAGE_POOLING.name in meta["conventions"] else ()
@@ -162,6 +164,43 @@ def _cut_short(rows, result):
             row |= judge.failure(result.status, result.error)
         elif order.index(task) > reached:
             row |= judge.failure("not reached", f"not reached: the code {result.status} before")
+
+
+def _gone(rows, outcomes):
+    """Of what is said to have raised, tell what took its process with it."""
+    for row in rows:
+        task = "path" if row["stage"] == "training path" else judge.task_of(row["mode"], row["quantity"])
+        outcome = outcomes.get(f"{row['probe']}|{row['dtype']}|{'path' if task == 'path' else row['mode']}|{task}")
+        outcome = outcomes.get(f"path|{row['dtype']}|path") if task == "path" else outcome
+        if outcome and row["outcome"] == "raised":
+            row["outcome"] = outcome
+
+
+# Where what went wrong while the ways to call something were tried is shown: mode and quantity.
+SHOWN_AT = {
+    "conv forward": ("alone", "conv"),
+    "pool forward": ("alone", "pool"),
+    "logits forward": ("alone", "logits"),
+    "probabilities forward": ("alone", "probabilities"),
+    "conv backward": ("alone", "d_conv_weight"),
+    "pool backward": ("alone", "d_conv"),
+    "logits backward": ("alone", "d_dense_weight"),
+    "head": ("head", "probabilities"),
+    "head backward": ("head", "d_dense_weight"),
+    "activations": ("run", "probabilities"),
+    "gradients": ("run", "d_conv_weight"),
+}
+
+
+def _troubled(rows, troubles, offered):
+    """A row for each trouble, in the place of what could not be asked because of it."""
+    for task, outcome, error in troubles:
+        mode, quantity = SHOWN_AT[task]
+        rows[:] = [
+            row for row in rows if (row["mode"], row["quantity"]) != (mode, quantity) or row["outcome"] == "agrees"
+        ]
+        row = {"implementation": "", "quantity": quantity, "dtype": offered[0], "probe": FIRST_PROBE, "mode": mode}
+        rows.append({**row, "stage": judge.STAGE_OF[quantity], **judge.failure(outcome, error)})
 
 
 def _limits(rows, refused):

@@ -1,31 +1,72 @@
 """A layer of the code found out by trying: how it is made and called, and where its arrays lie."""
 
 import dataclasses
-import inspect
 import itertools
 import re
 import sys
-import traceback
 
 import numpy as np
 
 from compare.checking import layouts
 from compare.checking.part import INPUT, Part, Plan, ReturnedNothingError, Sizes, head_upstream, items_of, like, size_of
+from compare.checking.stranger import CrashedError, HungError, RaisedError, StrangersError
 
-FORWARDS = ("forward", "feedforward", "__call__", "forward_pass", "call")
+FORWARDS = ("forward", "feedforward", "__call__", "forward_pass", "call", "feed_forward", "forward_propagate")
+FORWARDS += ("forward_propagation", "forward_prop", "forwardprop", "forwardPropagation", "forwardPass", "feedForward")
+FORWARDS += ("fprop", "_forward", "_forwards", "run", "apply", "convolve", "predict")
 BACKWARDS = ("backprop", "backward", "back", "bprop", "backward_pass", "backpropagation", "backpropagate")
+BACKWARDS += ("back_propagation", "back_propagate", "backward_propagate", "backward_propagation", "backward_prop")
+BACKWARDS += (
+    "back_prop",
+    "backwardPropagation",
+    "backwardPass",
+    "backProp",
+    "backPropagation",
+    "_backward",
+    "gradient",
+)
+PREPARES = ("initialize", "init", "build", "prepare", "compile", "setup", "init_weights", "initialize_weights")
+PREPARES += ("initialize_parameters", "init_params", "init_parameters", "reset_parameters", "set_input_shape", "reset")
 WEIGHTS = {"conv": ("conv_weight",), "logits": ("dense_weight", "dense_bias"), "pool": (), "probabilities": ()}
 WEIGHTS |= {"head": WEIGHTS["logits"], "whole": ("conv_weight", *WEIGHTS["logits"])}
 # The call, as `observe.TASKS` has it, in which a layer is tried out.
 FORWARD_TASK = {"head": "head", "whole": "activations"}
-BACKWARD_TASK = {"head": "head", "whole": "gradients"}
-
+BACKWARD_TASK = {"head": "head backward", "whole": "gradients"}
 
 INPUT_GRADIENTS = {"dinputs", "dinput", "dx", "gradinput", "inputgrad", "dlinput", "dimage", "dimages"}
 
 
-def say_trying(task):
-    """Told what comes before the code is run to find out its layouts; `cell` listens, should it never return."""
+class NotConnectedError(Exception):
+    """What looks like a layer, and no way to call it was found.
+
+    stage: that it seems to be. reason: what came of the attempt that got farthest.
+    """
+
+    def __init__(self, stage, reason):
+        super().__init__(reason)
+        self.stage = stage
+
+
+class TroubleError(Exception):
+    """What the code did while its ways were tried, and what no way to call it can excuse.
+
+    task: the call, as `observe.TASKS` has it. outcome: "raised", "crashed" or "hung".
+    """
+
+    def __init__(self, task, outcome, error):
+        super().__init__(str(error))
+        self.task, self.outcome, self.error = task, outcome, error
+
+
+def excuseless(error):
+    """Whether no other arguments would have helped: a name that is nowhere defined, or that NumPy no longer has."""
+    if isinstance(error, ReturnedNothingError | CrashedError | HungError):
+        return True
+    if not isinstance(error, RaisedError):
+        return False
+    bases, text = error.raised["bases"], error.raised["texts"][0]
+    named = "NameError" in bases and "UnboundLocalError" not in bases
+    return named or bool(re.match(r"module 'numpy' has no attribute|name '\w+' is not defined", text))
 
 
 def _matches(value, shape):
@@ -38,16 +79,13 @@ def close(found, wanted):
 
 
 def progress(error, files):
-    """The line of the code under test that was reached, or 0: of layouts that all fail, the one that got farthest.
-
-    What cannot come from a wrong layout is farthest of all.
-    """
-    if isinstance(error, ReturnedNothingError | NameError) or "module 'numpy' has no attribute" in str(error):
+    """The line of the code under test that was reached, or 0: of attempts that all fail, the one that got farthest."""
+    if excuseless(error):
         return sys.maxsize
-    if "converted to Python scalars" in str(error):  # an old habit; but a wrong layout may give it too
-        return sys.maxsize - 1
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-    return lines[0] or 0 if lines else 0
+    if not isinstance(error, RaisedError):
+        return 0
+    lines = [line for file, line in error.raised["frames"] if file in files]
+    return 1 + lines[0] if lines else 0
 
 
 def settle(plan, flows, weights, sizes, files=()):
@@ -60,13 +98,13 @@ def settle(plan, flows, weights, sizes, files=()):
         sizes: a geometry of which the code can be made.
         files: of the code under test.
     """
-    say_trying(FORWARD_TASK.get(plan.stage, f"{plan.stage} forward"))
+    task = FORWARD_TASK.get(plan.stage, f"{plan.stage} forward")
     _, parameters, inputs = sizes.trial()
     x = inputs[INPUT[plan.stage]]
     outputs = {"head": ("probabilities", "logits"), "logits": ("logits", "probabilities")}
     outputs |= {"whole": outputs["head"]}
     wanted = outputs.get(plan.stage, (plan.stage,))
-    best, reached, ran = dataclasses.replace(plan, score=-1), -1, 0
+    best, reached, ran, farthest = dataclasses.replace(plan, score=-1), -1, 0, None
     batches: dict = {}
     for chosen in itertools.product(*weights.values()):
         for one_image, inward, outward in flows:
@@ -77,9 +115,11 @@ def settle(plan, flows, weights, sizes, files=()):
                 part.set(parameters)
                 with np.errstate(all="ignore"):
                     found = np.concatenate([part.forward(chunk).copy() for (chunk,) in part.chunks(x)])
+            except (CrashedError, HungError) as error:
+                raise TroubleError(task, error.outcome, error) from error
             except Exception as error:  # a layout that is not the code's may fail in any way
                 if best.score < 1 and progress(error, files) > reached:
-                    best, reached = tried, progress(error, files)
+                    best, reached, farthest = tried, progress(error, files), error
                 continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
             if agreed:
@@ -94,6 +134,10 @@ def settle(plan, flows, weights, sizes, files=()):
                 sums = len(wanted) == 2 and np.allclose(found.sum(axis=-1), 1, atol=1e-3)
                 gives = next(name for name in wanted if (name == "probabilities") == sums or len(wanted) == 1)
                 best = _as_stage(dataclasses.replace(tried, score=score, gives=gives))
+    if best.score < 1 and farthest is not None and excuseless(farthest):
+        raise TroubleError(task, "raised", farthest) from farthest
+    if best.score < 1:
+        raise NotConnectedError(plan.stage, farthest) from farthest
     return dataclasses.replace(best, chosen=ran > 1)
 
 
@@ -104,22 +148,46 @@ def _as_stage(plan):
     return dataclasses.replace(plan, stage="head" if plan.gives == "probabilities" else "logits")
 
 
-def learn_backward(plan):
-    """The plan with the places at which the code's backward leaves its gradients."""
-    backward = next((name for name in BACKWARDS if hasattr(plan.make(plan.sizes, np.float64), name)), None)
-    if backward is None:
+def learn_backward(plan, files=()):
+    """The plan with the places at which the code's backward leaves its gradients.
+
+    Raises:
+        NotConnectedError: it has a backward, which raised in every way that it was called.
+        TroubleError: it did what no way to call it excuses.
+    """
+    methods = plan.make(plan.sizes, np.dtype(np.float64)).methods
+    names = [name for name in BACKWARDS if name in methods]
+    if not names:
         return plan
-    say_trying(BACKWARD_TASK.get(plan.stage, f"{plan.stage} backward"))
-    plan = dataclasses.replace(plan, backward=backward)
+    task = BACKWARD_TASK.get(plan.stage, f"{plan.stage} backward")
+    farthest: Exception | None = None
+    for name, make in itertools.product(names, (plan.make, *prepared(plan.make, plan, methods))):
+        try:
+            found = _learnt(dataclasses.replace(plan, backward=name, make=make))
+        except (CrashedError, HungError) as error:
+            raise TroubleError(task, error.outcome, error) from error
+        except Exception as error:  # a way to call it that is not the code's may fail in any way
+            if farthest is None or progress(error, files) > progress(farthest, files):
+                farthest = error
+            continue
+        return found
+    if excuseless(farthest):
+        raise TroubleError(task, "raised", farthest) from farthest
+    raise NotConnectedError(f"{plan.stage} backward", farthest) from farthest
+
+
+def _learnt(plan):
+    """The plan with where its backward leaves gradients; raises what the code raises where no form is what it takes."""
     network, parameters, inputs = plan.sizes.trial()
     forms = ("d_probabilities", "d_logits", "label", "one-hot") if plan.stage == "head" else ("",)
     found: list = []
+    failure: Exception | None = None
     for form in forms:
         part = Part(plan, plan.sizes, np.float64)
         part.set(parameters)
         x, labels = part.chunks(inputs[INPUT[plan.stage]], inputs["labels"])[0]
+        y = part.forward(x)
         try:
-            y = part.forward(x)
             if plan.stage != "head":
                 dy = np.random.default_rng(6).standard_normal(y.shape)
                 return places(part, lambda part=part, dy=dy: part.call_backward(dy))
@@ -134,9 +202,27 @@ def learn_backward(plan):
             part.forward(x)
             agrees = close(part.backward(given).get("dense_weight", np.zeros(0)), right)
             found.append((not agrees, len(found), learnt))
-        except Exception:  # what fails here fails again when asked for, where it is noted against the code
-            continue
-    return min(found)[2] if found else plan
+        except (CrashedError, HungError):
+            raise
+        except Exception as error:  # another form may be what it takes
+            failure = failure or error
+    if not found and failure is not None:
+        raise failure
+    return min(found)[2]
+
+
+def prepared(make, plan, methods):
+    """Makers that call, on what `make` makes, a method that many layers want to be called before they are used."""
+
+    def preparing(name):
+        def making(sizes, dtype):
+            code = make(sizes, dtype)
+            code.call(name, *layouts.preparation(methods[name], plan.stage, sizes, dtype))
+            return code
+
+        return making
+
+    return [preparing(name) for name in PREPARES if name in methods]
 
 
 def _is_gradient_of(path, weight):
@@ -156,7 +242,7 @@ def places(part, call):
     dx = None if key is layouts else ("returned", key)
     items.pop(key, None)
     gradients = {}
-    signature = inspect.signature(getattr(part.code, plan.backward))
+    signature = part.code.methods[plan.backward]
     takes_rate = any(layouts.plain(name) in layouts.RATES for name in signature.parameters)
     after = layouts.arrays_of(part.code)
     weights = {path for paths, _ in plan.weights.values() for path in paths}
@@ -204,7 +290,7 @@ def learn_dtypes(plan):
                 part.learn(x, labels)
             elif plan.backward:
                 part.backward(head_upstream(plan, y, labels, len(x)) if plan.stage == "head" else np.ones_like(y))
-        except Exception:  # fails again when asked for, and is noted there
+        except StrangersError:  # fails again when asked for, and is noted there
             part.seen.discard("")
         if part.seen == {dtype}:
             dtypes.append(dtype)
@@ -212,12 +298,8 @@ def learn_dtypes(plan):
 
 
 def method_of(thing, names):
-    """The first of the names that is a method of a class or object; None without one.
-
-    `hasattr` will not do: a class is itself callable, so each seems to have `__call__`.
-    """
-    cls = thing if inspect.isclass(thing) else type(thing)
-    return next((name for name in names if any(callable(vars(base).get(name)) for base in cls.__mro__)), None)
+    """The first of the names that is a method of a class or object; None without one."""
+    return next((name for name in names if name in thing.methods), None)
 
 
 def find_layer(cls, stage, files=(), channels_first=False, after=None):
@@ -232,28 +314,37 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
         LookupError: no object of the class could be made, or it has no weights of a shape for this stage; the cause,
             if it is an error of the code, is the `__cause__`.
     """
-    forward = method_of(cls, FORWARDS)
-    if forward is None:
-        raise LookupError(f"{cls.__name__} has no method {', '.join(FORWARDS[:3])}")
+    forwards = [name for name in FORWARDS if name in cls.methods] or layouts.unary(cls.methods)
+    if not forwards:
+        raise NotConnectedError(stage, f"no method {', '.join(FORWARDS[:3])}")
     makers = layouts.constructors(cls, stage)
     found: list = []
     failures: list = []
     for padding in ("valid", "same") if stage == "conv" else ("valid",):
         best = None
-        for make, (sizes, same) in itertools.product(makers, _geometries(makers, stage, padding)):
-            try:
-                weights, zeros = weights_of(make(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
-            except Exception as error:  # arguments that are not the code's; the last error is told if none are
-                failures.append(error)
+        for forward, make, (sizes, same) in itertools.product(forwards, makers, _geometries(makers, stage, padding)):
+            for making in alive(make, stage, forward, sizes, channels_first):
+                try:
+                    weights, zeros = weights_of(making(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
+                except (CrashedError, HungError) as error:
+                    raise TroubleError(f"{stage} forward", error.outcome, error) from error
+                except Exception as error:  # arguments that are not the code's; the farthest is told if none are
+                    failures.append(error)
+                    continue
+                if all(weights.values()):
+                    break
+            else:
                 continue
-            if not all(weights.values()):
-                continue
-            plan = Plan(stage, make, cls.__name__, forward, zeros=zeros, paddings=(padding,))
+            plan = Plan(stage, making, cls.name, forward, zeros=zeros, paddings=(padding,))
             plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
             flows = layouts.flows(stage, channels_first)
             if after is not None:
                 flows = [flow for flow in flows if flow[:2] == (after.one_image, after.outward)] or flows
-            tried = settle(plan, flows, weights, sizes, files)
+            try:
+                tried = settle(plan, flows, weights, sizes, files)
+            except NotConnectedError as error:
+                failures.append(error.__cause__ or error)
+                continue
             if tried.agreed and set(tried.same) == {"channels"} and best is not None and _runs(tried, best.sizes):
                 tried = dataclasses.replace(tried, same={})  # right for one channel, and wrong for those it takes
             best = tried if best is None or tried.score > best.score else best
@@ -261,16 +352,65 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
                 break
         found += [best] if best else []
     if not found:
-        cause = failures[-1] if failures else None
-        raise LookupError(f"no {cls.__name__} could be made with weights of a known shape") from cause
+        cause = max(failures, key=lambda error: progress(error, files), default=None)
+        raise NotConnectedError(stage, cause or "it keeps no weights of a known shape") from cause
     plan = max(found, key=lambda best: best.score)
     paddings = tuple(each.paddings[0] for each in found if each.score >= 2 and each.make is plan.make)
-    plan = learn_backward(dataclasses.replace(plan, paddings=paddings or plan.paddings))
+    return dataclasses.replace(plan, paddings=paddings or plan.paddings)
+
+
+def connect(cls, stage, files=(), channels_first=False, after=None):
+    """(`Plan`, what is wrong with its way back or None) of a layer class. Arguments and errors as of `find_layer`."""
+    plan, problem = find_layer(cls, stage, files, channels_first, after), None
+    try:
+        plan = find_way_back(plan, files)
+    except (NotConnectedError, TroubleError) as error:
+        problem = error
+    return learn_dtypes(plan), problem
+
+
+def find_way_back(plan, files=()):
+    """The plan of `find_layer` with its way back. Raises NotConnectedError or TroubleError as `learn_backward`."""
+    plan = learn_backward(plan, files)
     if plan.backward and plan.inward.axes[-1] == "N" and set(plan.gradients) != set(plan.weights):
         # columns are often meant for one image: then forward takes several by chance, and backward does not
-        one = learn_backward(dataclasses.replace(plan, one_image=True))
+        one = learn_backward(dataclasses.replace(plan, one_image=True), files)
         plan = one if len(one.gradients) > len(plan.gradients) else plan
-    return learn_dtypes(plan)
+    return plan
+
+
+def alive(make, stage, forward, sizes, channels_first):
+    """Makers of an object that holds its weights: as it is made, prepared by a method, after a first call."""
+    yield make
+    if not WEIGHTS[stage]:
+        return
+    try:
+        code = make(sizes, np.dtype(np.float64))
+    except (RaisedError, TypeError):  # the caller has met the same
+        return
+    plan = Plan(stage, make, "", forward)
+    makers = [make, *prepared(make, plan, code.methods)]
+    yield from makers[1:]
+    for each in makers:
+        for _, inward, _ in layouts.flows(stage, channels_first):
+            yield called(each, stage, forward, inward)
+
+
+def called(make, stage, forward, inward):
+    """A maker whose object has gone forward once: many layers make their weights only then."""
+
+    def making(sizes, dtype):
+        part = Part(Plan(stage, make, "", forward, inward=inward, outward=inward), sizes, dtype)
+        given = inward.native(np.zeros(_input_shape(stage, sizes), dtype))
+        part.last = {"x": given}
+        part._call(forward, given, labels=np.zeros(len(given), int))
+        return part.code
+
+    return making
+
+
+def _input_shape(stage, sizes):
+    return (2, *(sizes.pool if stage == "logits" else sizes.input_shape))
 
 
 def _runs(plan, sizes):
@@ -289,7 +429,7 @@ def has_weights(cls):
     """Whether an object of the class that needs no arguments keeps arrays; True if it needs some."""
     try:
         return bool(layouts.arrays_of(cls()))
-    except TypeError:
+    except RaisedError:
         return True
 
 

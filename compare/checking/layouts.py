@@ -5,7 +5,6 @@ stage it comes from; the rows of the dense weights are "PQF".
 """
 
 import inspect
-import types
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,25 @@ DENSE = "PQFK"
 KERNELS = ("FIJ", "IJF", "IJCF", "FCIJ", "FIJC", "CFIJ", "CIJF", "IJFC")
 FLAT_KERNELS = (("F", "CIJ"), ("F", "IJC"), ("CIJ", "F"), ("IJC", "F"), ("F", "IJ"), ("IJ", "F"))
 RATES = {"lr", "rate", "learnrate", "learningrate", "eta", "alpha", "stepsize"}
+CACHES = {"cache", "caches", "memory", "context", "ctx", "saved"}
+INPUT_WORDS = {"x", "input", "inputs", "image", "images", "img", "aprev", "prev", "lastinput", "features"}
+OUTPUT_WORDS = {"out", "output", "pooled", "y", "z", "a", "result"}
+UPSTREAM = {
+    "d",
+    "dy",
+    "da",
+    "dz",
+    "dh",
+    "dnext",
+    "upstream",
+    "error",
+    "err",
+    "gradients",
+    "gradout",
+    "loss",
+    "lossgrad",
+}
+TRAINING = {"training", "train", "istraining", "istrain", "trainmode", "trainingmode"}
 LABELS = {"y", "t", "label", "labels", "target", "targets", "ytrue", "truth", "onehot", "yonehot", "labs", "trueclass"}
 
 
@@ -139,51 +157,10 @@ def whole_flows():
     ]
 
 
-def arrays_of(thing, depth=3):
-    """{path: array} of the floating-point arrays in an object's attributes, its dicts, lists and nested objects.
-
-    A path is a tuple of steps, attribute names as ".name" and keys or indices as they are.
-    """
-    found: dict = {}
-    _walk(thing, (), depth, found, set())
-    return found
-
-
-def _walk(thing, path, depth, found, seen):
-    if isinstance(thing, np.ndarray):
-        if thing.dtype.kind == "f" and thing.ndim:
-            found[path] = thing
-        return
-    if depth < 0 or id(thing) in seen:
-        return
-    seen.add(id(thing))
-    if isinstance(thing, dict):
-        steps: list = list(thing.items())
-    elif isinstance(thing, list):
-        steps = list(enumerate(thing[:100]))  # a list of weights is short; a long one holds data
-    elif hasattr(thing, "__dict__") and not isinstance(thing, type | types.ModuleType | types.FunctionType):
-        steps = [(f".{name}", value) for name, value in vars(thing).items()]
-    else:
-        return
-    for step, value in steps:
-        # containers count as no level of their own: self.params["W"] is as near as self.W
-        _walk(value, (*path, step), depth - (not isinstance(value, dict | list | np.ndarray)), found, seen)
-
-
-def get(thing, path):
-    """What is at a path of `arrays_of`."""
-    for step in path:
-        thing = getattr(thing, step[1:]) if isinstance(step, str) and step[:1] == "." else thing[step]
-    return thing
-
-
-def put(thing, path, value):
-    """Set what is at a path of `arrays_of`."""
-    thing, step = get(thing, path[:-1]), path[-1]
-    if isinstance(step, str) and step[:1] == ".":
-        setattr(thing, step[1:], value)
-    else:
-        thing[step] = value
+def arrays_of(code):
+    """{path: array} of what an object of the code keeps; the same array at two paths is the same object here."""
+    same: dict = {}
+    return {path: same.setdefault(which, array) for path, (array, which) in code.arrays().items()}
 
 
 def named(path):
@@ -224,29 +201,62 @@ def plain(name):
     return name.lower().replace("_", "")
 
 
-def fill(function, given, **known):
-    """(args, kwargs) of a call: `rate` and `labels` by their names, what is `given` first; defaults are left alone."""
-    parameters = [
-        p for p in inspect.signature(function).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    positional, keywords, missing = [], {}, True
-    for parameter in parameters:
-        kind = "rate" if plain(parameter.name) in RATES else "labels" if plain(parameter.name) in LABELS else None
-        if kind in known:
+def fill(signature, name, given, **known):
+    """(args, kwargs) of a call, by the names of the arguments; defaults are left alone.
+
+    Args:
+        given: for the first argument whose name does not say that it is something else.
+        known: what else can be handed over, by kind: `rate`, `labels`, and of the way back `x` and `out`, what went
+            into forward and what came out, and `cache`, what forward gave beside it.
+    Raises:
+        NotOfferedError: an argument without default for which nothing is known.
+    """
+    parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    kinds = [_kind(plain(parameter.name), known) for parameter in parameters]
+    required = [p.default is p.empty for p in parameters]
+    if "given" in kinds:
+        first = kinds.index("given")
+    else:
+        free = [n for n, kind in enumerate(kinds) if kind is None] or [
+            n for n, kind in enumerate(kinds) if kind in ("x", "out", "cache")
+        ]
+        first = free[0] if free else -1
+    positional, keywords = [], {}
+    for number, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):
+        if number == first:
+            value = given
+        elif kind in known and (required[number] or kind in ("rate", "labels")):
             value = known[kind]
-        elif missing:
-            value, missing = given, False
-        elif parameter.default is not parameter.empty:
+        elif not required[number]:
             continue
-        elif "rate" in known and len(parameters) == 2:
+        elif kind == "training":
+            value = False
+        elif "rate" in known and sum(required) == 2:
             value = known["rate"]  # the second of two, whatever its name
         else:
-            raise NotOfferedError(f"{function.__qualname__} wants {parameter.name}, which nothing is known for")
+            raise NotOfferedError(f"{name} wants {parameter.name}, which nothing is known for")
         if parameter.kind == parameter.POSITIONAL_ONLY:
             positional.append(value)
         else:
             keywords[parameter.name] = value
-    return ([given], keywords) if missing and not parameters else (positional, keywords)
+    any_arguments = [p for p in signature.parameters.values() if p.kind == p.VAR_POSITIONAL]
+    return ([given], keywords) if first < 0 and any_arguments else (positional, keywords)
+
+
+def _kind(name, known):
+    """What an argument stands for by its plain name: one of `known`, "training", "given" (an upstream gradient)."""
+    if name in RATES:
+        return "rate"
+    if name in LABELS and "labels" in known:
+        return "labels"
+    if name in TRAINING:
+        return "training"
+    if "x" not in known:  # on the way forward there is nothing else
+        return None
+    if name in UPSTREAM or name.startswith(("dl", "dout", "grad", "delta")) or name.endswith(("grad", "gradient")):
+        return "given"
+    words = {"cache": CACHES, "x": INPUT_WORDS, "out": OUTPUT_WORDS}
+    return next((kind for kind, names in words.items() if name in names and kind in known), None)
 
 
 _SHAPES = ("inputshape", "inshape", "imageshape", "inputdims")
@@ -261,77 +271,158 @@ _CLASSES = (
 _KERNEL = "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize"
 
 
+NEUTRAL = {
+    "beta",
+    "momentum",
+    "reg",
+    "l2",
+    "l1",
+    "lambda",
+    "lambd",
+    "regularization",
+    "weightdecay",
+    "decay",
+    "dropout",
+}
+_ACTIVATIONS = {"activation", "activationfunction", "act", "nonlinearity"}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """One way in which the arguments of a constructor may be meant.
+
+    shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
+    kernel: a window's size as one number, a pair, or the whole shape of the filters. pair: whether a stride is a pair.
+    weights: which of the orders weights that are handed over have.
+    """
+
+    shape: int = 0
+    text: bool = False
+    kernel: str = "number"
+    pair: bool = False
+    weights: int = 0
+
+
+def meanings(signature, stage):
+    """The `Meaning`s that a constructor's arguments may have, the most usual first."""
+    parameters = {plain(p.name): p for p in signature.parameters.values()}
+    shapes = range(3) if parameters.keys() & set(_SHAPES) else (0,)
+    padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
+    texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
+    windows = parameters.keys() & set(_KERNEL.split())
+    kernels = ("number", "pair", *(("filters",) if stage == "conv" else ())) if windows else ("number",)
+    pairs = (False, True) if parameters.keys() & {"stride", "strides"} else (False,)
+    weights = range(4) if parameters.keys() & {"w", "weight", "weights", "filter", "kernel", "f"} else (0,)
+    return [
+        Meaning(shape, text, kernel, pair, order)
+        for order in weights
+        for kernel in kernels
+        for pair in (pairs if kernel == "number" else (True, False) if len(pairs) > 1 else (False,))
+        for shape in shapes
+        for text in texts
+    ]
+
+
 def constructors(cls, stage):
     """Functions (sizes, dtype) -> an object of the class, one for each way in which its arguments may be meant."""
     if getattr(cls, "from_sizes", False):
         return [cls]
-    parameters = [
-        p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    names = [plain(parameter.name) for parameter in parameters]
-    shapes = [0, 1, 2] if any(name in _SHAPES for name in names) else [0]
-    paddings = [False]
-    if any(name in ("padding", "pad") for name in names):
-        text = next(isinstance(p.default, str) for p in parameters if plain(p.name) in ("padding", "pad"))
-        paddings = [True, False] if text else [False, True]
-    pairs = [False, True] if set(names) & {*_KERNEL.split(), "stride", "strides"} else [False]
-    # the usual first: most code takes one number for rows and columns
-    variants = [(shape, text, pair) for pair in pairs for shape in shapes for text in paddings]
+    signature = inspect.signature(cls)
 
-    def maker(variant):
-        def make(sizes, dtype):
-            values = {}
-            unknown = []
-            for parameter, name in zip(parameters, names, strict=True):
-                value = _argument(name, stage, sizes, dtype, *variant)
-                if value is not None:
-                    values[parameter.name] = value
-                elif parameter.default is parameter.empty:
-                    unknown.append(parameter.name)
-            usual = {"conv": (sizes.input_shape[2], sizes.filters, 3), "pool": (2, 2)}.get(stage)
-            usual = usual or (int(np.prod(sizes.pool)), sizes.classes)
-            if stage == "conv" and len(unknown) == 1:
-                usual = (sizes.filters,) if not set(names) & set(_FILTERS.split()) else (sizes.input_shape[2],)
-            if stage == "logits" and len(unknown) == 1 and set(names) & set(_INPUTS.split()):
-                usual = (sizes.classes,)
-            if len(unknown) > len(usual):
-                raise TypeError(f"{cls.__name__} wants {', '.join(unknown)}, which nothing is known for")
-            return cls(**values, **dict(zip(unknown, usual, strict=False)))
+    def maker(meaning):
+        return lambda sizes, dtype: cls(**arguments(signature, cls.__name__, stage, sizes, dtype, meaning))
 
-        return make
-
-    return [maker(variant) for variant in variants]
+    return [maker(meaning) for meaning in meanings(signature, stage)]
 
 
-def _argument(name, stage, sizes, dtype, shape_order, padding_text, pair):
-    """The value of a constructor's argument by its plain name; None if the name is not known.
+def arguments(signature, name, stage, sizes, dtype, meaning):
+    """{name: value} of a call's arguments by what their names say.
 
-    Args:
-        shape_order: which of the forms of an input's shape.
-        padding_text: whether padding is "valid" or "same", and not 0 or 1.
-        pair: whether sizes of windows are pairs.
+    Raises:
+        TypeError: an argument without default that nothing is known for. Numbers are given by their place only where
+            no name says anything: a size that fits by chance would be a mistake of ours.
     """
+    parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    values, unknown = {}, []
+    for parameter in parameters:
+        value = _argument(plain(parameter.name), stage, sizes, dtype, meaning, parameter.default)
+        if value is not None:
+            values[parameter.name] = value
+        elif parameter.default is parameter.empty:
+            unknown.append(parameter.name)
+    if not unknown:
+        return values
+    usual: tuple = {"conv": (sizes.input_shape[2], sizes.filters, 3), "pool": (2, 2)}.get(stage, ())
+    usual = usual or (int(np.prod(sizes.pool)), sizes.classes)
+    named = {plain(p.name) for p in parameters if p.name in values}
+    if stage == "conv" and len(unknown) == 1 and not named:
+        usual = (sizes.filters,)
+    if named & {*_FILTERS.split(), *_CHANNELS.split(), *_INPUTS.split(), *_CLASSES.split()} or len(unknown) > len(
+        usual
+    ):
+        raise TypeError(f"{name} wants {', '.join(unknown)}, which nothing is known for")
+    return values | dict(zip(unknown, usual, strict=False))
+
+
+def preparation(signature, stage, sizes, dtype):
+    """The arguments of a method that prepares a layer, in their order; 0 for a number that nothing is known of."""
+    found = []
+    for parameter in signature.parameters.values():
+        if parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            break
+        name = plain(parameter.name)
+        value = _argument(name, stage, sizes, dtype, Meaning(), parameter.default)
+        found.append(0.0 if value is None else value)
+    return found
+
+
+def unary(methods):
+    """Public methods that take one argument, and might be the way forward."""
+    return [
+        name
+        for name, signature in methods.items()
+        if name[:1] != "_"
+        and name.lower().startswith(
+            ("forward", "feed", "conv", "pool", "maxpool", "activat", "process", "eval", "compute")
+        )
+        and sum(p.default is p.empty for p in signature.parameters.values()) == 1
+    ]
+
+
+def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empty):
+    """The value of a constructor's argument by its plain name; None if it is not known, or the default will do."""
     h, w, c = sizes.input_shape if stage in ("conv", "whole") else sizes.conv
     p, q, f = sizes.pool
     if name in _SHAPES:
         if stage == "logits":
-            return ((p, q, f), (f, p, q), (p * q * f,))[shape_order]
-        return ((h, w, c), (c, h, w), (h, w))[shape_order]
+            return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
+        return ((h, w, c), (c, h, w), (h, w))[meaning.shape]
     if name in ("padding", "pad"):
+        if stage != "conv" and stage != "whole":  # a pool has none, whatever the convolution has
+            return None if default is not inspect.Parameter.empty else 0
         same = sizes.padding == "same"
-        return sizes.padding if padding_text else int(same)
+        return sizes.padding if meaning.text else int(same)
     if name in ("stride", "strides"):
         size = 2 if stage == "pool" else 1
-        return (size, size) if pair else size
+        return (size, size) if meaning.pair else size
     if name in ("seed", "randomstate"):
         return 0
     if name in RATES:
         return 1.0  # set anew before each call
     if name == "dtype":
         return np.dtype(dtype).type
+    if name in NEUTRAL and default is inspect.Parameter.empty:
+        return 0.0
+    if name in _ACTIVATIONS and default is inspect.Parameter.empty:
+        return "linear"
     if stage in ("conv", "logits") and name in ("w", "weight", "weights"):
-        return np.zeros((sizes.filters, c, 3, 3) if stage == "conv" else (p * q * f, sizes.classes), dtype)
+        return _weights(stage, sizes, dtype)[meaning.weights % 4]
     if stage in ("conv", "logits") and name in ("b", "bias", "biases"):
+        if isinstance(default, bool) or default is not inspect.Parameter.empty:
+            return None  # a switch, or something that it makes by itself
         return np.zeros(sizes.filters if stage == "conv" else sizes.classes, dtype)
     if stage in ("conv", "whole") and name in _FILTERS.split():
         return sizes.filters
@@ -343,5 +434,13 @@ def _argument(name, stage, sizes, dtype, shape_order, padding_text, pair):
         return p * q * f
     if stage in ("conv", "pool") and name in _KERNEL.split():
         size = 2 if stage == "pool" else 3
-        return (size, size) if pair else size
+        whole = (3, 3, c, sizes.filters)
+        return {"number": size, "pair": (size, size), "filters": whole}[meaning.kernel]
     return None
+
+
+def _weights(stage, sizes, dtype):
+    """Zeros in the orders that weights handed to a constructor may have."""
+    c, f, rows, k = sizes.input_shape[2], sizes.filters, int(np.prod(sizes.pool)), sizes.classes
+    shapes = [(f, c, 3, 3), (3, 3, c, f), (f, 3, 3, c), (f, 3, 3)] if stage == "conv" else [(rows, k), (k, rows)] * 2
+    return [np.zeros(shape, dtype) for shape in shapes]

@@ -6,9 +6,9 @@ No framework is imported here but by a model that needs it: one is looked for on
 import importlib
 import inspect
 import re
-import sys
 from pathlib import Path
 
+from compare.checking.stranger import Class, Function, Other
 from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
 # By the module that is missing, whose entry says what installs it.
@@ -19,17 +19,17 @@ MAKERS = re.compile(r"^(build|make|create|define|get)_(\w+_)?(model|net|network|
 LIBRARIES = re.compile(r"[/\\](site|dist)-packages[/\\](torch\w*|tensorflow|keras|onnx|onnxruntime|absl)[/\\]")
 
 
-def unavailable(error):
+def unavailable(name, message):
     """The `UnavailableError` for a framework that could not be imported; None for another module."""
-    name = (getattr(error, "name", None) or "").partition(".")[0]
-    if not isinstance(error, ModuleNotFoundError) or name not in NEEDED:
+    name = name.partition(".")[0]
+    if name not in NEEDED:
         return None
-    return UnavailableError(f"{name}: {error}; install: {ENTRIES[NEEDED[name]].install}")
+    return UnavailableError(f"{name}: ModuleNotFoundError: {message}; install: {ENTRIES[NEEDED[name]].install}")
 
 
 def from_framework(cls):
     """Whether a class derives from one of a framework: it is no layer in NumPy."""
-    return any(base.__module__.partition(".")[0] in NEEDED for base in cls.__mro__)
+    return any(module.partition(".")[0] in NEEDED for module, _ in cls.bases)
 
 
 def onnx(path):
@@ -45,48 +45,39 @@ def onnx(path):
     return _room("onnx").subject(path)
 
 
-def candidates(found, classes, functions):
-    """(name, framework, thing) of what may be a model: classes first, then functions that make one, then models.
+def candidates(found, classes, functions, loaded):
+    """(name, framework, whether it is a class) of what may be a model: classes, functions that make one, models.
 
     Args:
-        found: everything by name; classes, functions: those of the code itself.
+        found: everything by name, as `stranger.inventory` gives it; classes, functions: those of the code itself.
+        loaded: the frameworks that the code has imported.
     """
     makers = {name: function for name, function in functions.items() if MAKERS.match(name)}
-    things = {**classes, **makers, **{name: value for name, value in found.items() if not inspect.isclass(value)}}
-    return [each for name, thing in things.items() for each in named(name, thing, name in makers)]
+    things = {**classes, **makers, **{name: value for name, value in found.items() if isinstance(value, Other)}}
+    return [each for thing in things.values() for each in named(thing, loaded)]
 
 
-def named(name, thing, makes=True):
-    """The same of one thing; `makes`: whether a function is taken for one that makes a model."""
-    known = {each: getattr(sys.modules[place], base) for each, (place, base) in BASES.items() if place in sys.modules}
-    if inspect.isclass(thing):
-        return [(name, framework, thing) for framework, base in known.items() if issubclass(thing, base)]
-    if inspect.isfunction(thing):
-        return [(name, framework, thing) for framework in known if makes]
-    return [(name, framework, thing) for framework, base in known.items() if isinstance(thing, base)]
+def named(thing, loaded):
+    """The same of one thing."""
+    if isinstance(thing, Function):
+        return [(thing.name, framework) for framework in BASES if framework in loaded]
+    if isinstance(thing, Class | Other):
+        return [(thing.name, framework) for framework in BASES if _derives(thing, framework)]
+    return []
 
 
-def beside(plain, listed, failed):
-    """(subject or None, why things were left out): what is written in NumPy, or else a framework's model.
+def _derives(thing, framework):
+    place, base = BASES[framework]
+    top = place.partition(".")[0]
+    return any(module.partition(".")[0] == top and name == base for module, name in thing.bases)
 
-    NumPy comes first where it has the convolution: a framework's model beside it is often what it is held against.
+
+def first(listed):
+    """(subject or None, why not): of the first candidate that is this network.
 
     Args:
-        plain: the subject found without frameworks, or None. listed: of `candidates`. failed: reasons so far.
+        listed: (name, framework, the class, function or model itself).
     """
-    names = ", ".join(dict.fromkeys(name for name, _, _ in listed))
-    if plain is not None and {"conv", "whole"} & set(getattr(plain, "plans", ["whole"])):
-        if hasattr(plain, "plans"):
-            plain.remarks = [*plain.remarks, f"not checked: {names}, of a framework; by its name, FILE:Name, it is"]
-        return plain, failed
-    found, reasons = _first(listed)
-    if found is None and plain is not None:
-        plain.remarks = [*plain.remarks, *(f"not checked: {reason}" for reason in reasons)]
-    return found or plain, [*failed, *reasons]
-
-
-def _first(listed):
-    """(subject or None, why not): of the first candidate that is this network."""
     reasons = []
     for name, framework, thing in listed:
         try:
@@ -110,4 +101,4 @@ def _room(framework):
     try:
         return importlib.import_module(f"compare.checking.with_{framework}")
     except ModuleNotFoundError as error:
-        raise unavailable(error) or error from error
+        raise unavailable(error.name or "", str(error)) or error from error

@@ -1,7 +1,6 @@
 """One layer of the code as it runs, spoken to in the contract's layouts: what is known of it, and its calls."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,20 @@ from numpy_cnn.layers import Layers
 
 RATE = 4096.0  # a power of two, and large: the weights' own rounding must not drown a gradient read off as their move
 UPDATES = ("update", "step", "apply", "update_params", "update_parameters", "update_weights", "apply_gradients")
+OUTPUTS = (
+    "output",
+    "out",
+    "outputs",
+    "y",
+    "a",
+    "z",
+    "result",
+    "activation",
+    "activations",
+    "featuremap",
+    "featuremaps",
+)
+INPUTS = ("input", "inputs", "x", "image", "images", "inp")
 STAGE_WORDS = {"conv": "the convolution", "pool": "the pooling", "logits": "the dense layer, which gives logits"}
 STAGE_WORDS |= {"head": "dense layer and softmax in one", "probabilities": "the softmax", "whole": "the whole network"}
 TAKEN_WORDS = {"d_probabilities": "the gradient of the probabilities", "d_logits": "the gradient of the logits"}
@@ -116,10 +129,10 @@ class Plan:
     def updates(code):
         """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
         for name in UPDATES:
-            if callable(getattr(code, name, None)):
-                parameters = inspect.signature(getattr(code, name)).parameters
-                if all(layouts.plain(each) in layouts.RATES for each in parameters):
-                    return name
+            if name in code.methods and all(
+                layouts.plain(each) in layouts.RATES for each in code.methods[name].parameters
+            ):
+                return name
         return None
 
     def channels_first(self):
@@ -156,7 +169,7 @@ class Plan:
         """What is not a mistake but worth saying, a line each."""
         lines = []
         for path in self.zeros:
-            shape = layouts.get(self.make(self.sizes, np.dtype(np.float64)), path).shape
+            shape = self.make(self.sizes, np.dtype(np.float64)).read(path)[0].shape
             each = "(F,)" if np.prod(shape) == self.sizes.filters else "one for each output pixel"
             lines.append(f"conv has a bias, {layouts.named(path)}, {each}: held at 0, its gradient is not checked")
         if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
@@ -181,30 +194,51 @@ class Part:
 
     def __init__(self, plan, sizes, dtype):
         self.plan, self.sizes, self.dtype = plan, sizes, np.dtype(dtype)
-        self.code = plan.make(sizes, self.dtype)
         self.shapes = {name: sizes.shapes()[name] for name in plan.weights}
         self.changed, self.seen = False, set()
-        for name, (paths, order) in plan.weights.items():
-            found = layouts.get(self.code, paths[0]).shape
-            if found != order.shape(self.shapes[name]):
-                raise NotOfferedError(f"{plan.name}: {layouts.named(paths[0])} keeps its shape {found}")
+        self.held: dict = {}
+        self.made = plan.make(sizes, self.dtype)
+        for (name, (paths, order)), found in zip(plan.weights.items(), self._kept(self.made), strict=True):
+            if found.shape != order.shape(self.shapes[name]):
+                raise NotOfferedError(f"{plan.name}: {layouts.named(paths[0])} keeps its shape {found.shape}")
+
+    @property
+    def code(self):
+        """The layer itself; made again, with the parameters that were set, where its process is no more."""
+        if self.made.stale:
+            self.made = self.plan.make(self.sizes, self.dtype)
+            if self.held:
+                self._write()
+        return self.made
+
+    def _kept(self, code):
+        """What the code holds as each parameter, as it lies there."""
+        paths = [paths[0] for paths, _ in self.plan.weights.values()]
+        return [np.asarray(value) for value in code.read(*paths)] if paths else []
 
     def get(self):
         """Copies of the parameters by the contract's names."""
-        found = {}
-        for name, (paths, order) in self.plan.weights.items():
-            value = order.back(np.asarray(layouts.get(self.code, paths[0])), self.shapes[name])
-            found[name] = self._house(name, value)
-        return found
+        return {
+            name: self._house(name, order.back(value, self.shapes[name]))
+            for (name, (_, order)), value in zip(self.plan.weights.items(), self._kept(self.code), strict=True)
+        }
 
     def set(self, parameters):
         """Take fresh copies; what the contract's network does not have becomes 0."""
+        if self.plan.weights:
+            self.held = {name: np.array(parameters[name], self.dtype) for name in self.plan.weights}
+            self.code  # noqa: B018 - made again where it has to be, before it is written to
+            self._write()
+
+    def _write(self):
+        pairs = []
         for name, (paths, order) in self.plan.weights.items():
-            native = order.native(np.asarray(parameters[name], self.dtype).reshape(self.shapes[name]))
-            for path in paths:
-                layouts.put(self.code, path, native)
-        for path in self.plan.zeros:
-            layouts.put(self.code, path, np.zeros(layouts.get(self.code, path).shape, self.dtype))
+            native = order.native(self.held[name].reshape(self.shapes[name]))
+            pairs += [(path, native) for path in paths]
+        if self.plan.zeros:
+            zeros = self.made.read(*self.plan.zeros)
+            pairs += [(p, np.zeros(np.shape(z), self.dtype)) for p, z in zip(self.plan.zeros, zeros, strict=True)]
+        self.made.write(pairs)
 
     def chunks(self, *arrays):
         """The arrays as the code takes them: whole, or image by image."""
@@ -218,13 +252,28 @@ class Part:
         # a model may want labels for the loss that it returns beside what is asked for
         labels = np.zeros(len(x), int) if labels is None else labels
         known = {"labels": int(labels[0]) if self.plan.one_image else labels}
-        y = self._call(self.plan.forward, self.plan.inward.native(np.asarray(x, self.dtype)), **known)
-        y = getattr(self.code, "output", None) if y is None else y
-        if y is None:
-            raise ReturnedNothingError(f"{self.plan.forward} returned nothing: is a return missing?")
-        y = np.asarray(y[0] if isinstance(y, tuple) else y)
+        native = self.plan.inward.native(np.asarray(x, self.dtype))
+        self.last = {"x": native}
+        result = self._call(self.plan.forward, native, **known)
+        y = self._output(result)
+        self.last |= {"out": y}
+        if isinstance(result, tuple) and len(result) > 1:  # what the caller is to hand back on the way back
+            self.last["cache"] = result[1] if len(result) == 2 else result[1:]
         self.seen.add(y.dtype.name)
         return self.plan.outward.back(y, (len(x), *x.shape[1:]))
+
+    def _output(self, result):
+        """The array that came out: returned, alone or beside others, or left in an attribute named like an output."""
+        if result is None:
+            found = layouts.arrays_of(self.code)
+            named = [array for path, array in found.items() if layouts.plain(str(path[-1]).lstrip("._")) in OUTPUTS]
+            if not named:
+                raise ReturnedNothingError(f"{self.plan.forward} returned nothing: is a return missing?")
+            return named[0]
+        found = list(items_of(result).values())
+        if not found:
+            raise ReturnedNothingError(f"{self.plan.forward} returned {type(result).__name__}, wanted an array")
+        return found[0]
 
     def backward(self, given, rate=RATE, keep=False):
         """Gradients of the last chunk by name, "x" that of the input; parameters as before unless `keep`.
@@ -249,15 +298,13 @@ class Part:
 
     def _set_rate(self, rate):
         """The learning rate of code that keeps it."""
-        for name in vars(self.code) if hasattr(self.code, "__dict__") else ():
-            if layouts.plain(name) in layouts.RATES:
-                setattr(self.code, name, rate)
+        self.code.set_named(layouts.RATES, rate)
 
     def call_learn(self, out, images, labels, rate=RATE):
         """Whatever the model's own backward or training method returns."""
         plan = self.plan
         self._set_rate(rate)
-        names = {layouts.plain(name) for name in inspect.signature(getattr(self.code, plan.backward)).parameters}
+        names = {layouts.plain(name) for name in self.code.methods[plan.backward].parameters}
         if not names & layouts.LABELS:
             upstream = dataclasses.replace(plan, taken="d_logits" if plan.gives == "logits" else plan.taken)
             if plan.gives == "logits":
@@ -276,7 +323,7 @@ class Part:
         found = {}
         if self.plan.dx:
             how, where = self.plan.dx
-            value = items_of(result).get(where) if how == "returned" else np.asarray(layouts.get(self.code, where))
+            value = items_of(result).get(where) if how == "returned" else np.asarray(self.code.read(where)[0])
             if value is None:
                 raise ReturnedNothingError(f"{self.plan.backward} gave nothing back: is a return missing?")
             native = self.plan.inward.shape(self.x_shape)
@@ -285,9 +332,9 @@ class Part:
         for name, (how, where) in self.plan.gradients.items():
             if how == "moved":
                 found[name] = (before[name].astype(np.float64) - after[name]) / rate
-                self.seen.add(layouts.get(self.code, self.plan.weights[name][0][0]).dtype.name)
+                self.seen.add(np.asarray(self.code.read(self.plan.weights[name][0][0])[0]).dtype.name)
                 continue
-            value = items_of(result)[where] if how == "returned" else layouts.get(self.code, where)
+            value = items_of(result)[where] if how == "returned" else self.code.read(where)[0]
             order = self.plan.weights[name][1]
             self.seen.add(np.asarray(value).dtype.name)
             value = like(value, order.shape(self.shapes[name]))
@@ -299,11 +346,11 @@ class Part:
 
     def call_backward(self, given, rate=RATE):
         """Whatever the code's own backward returns."""
-        if hasattr(self.code, "zero_grad"):
-            self.code.zero_grad()
+        if "zero_grad" in self.code.methods:
+            self.code.call("zero_grad")
         self._set_rate(rate)
         taken = self.plan.outward.native(np.asarray(given, self.dtype)) if self.plan.taken != "label" else given
-        return self._call(self.plan.backward, taken, rate=rate)
+        return self._call(self.plan.backward, taken, rate=rate, **self.last)
 
     def update(self, rate):
         """Let the code follow the gradients that it stored, where it has a method for that."""
@@ -311,21 +358,15 @@ class Part:
         if method is None:
             raise NotOfferedError(f"{self.plan.name} does not update its weights by a learning rate")
         self._set_rate(rate)
-        if inspect.signature(getattr(self.code, method)).parameters:
-            self._call(method, rate)
-        else:
-            getattr(self.code, method)()
+        self.code.call(method, *([rate] if self.code.methods[method].parameters else []))
 
     def _call(self, method, given, **known):
-        function = getattr(self.code, method)
-        kept = given.copy() if isinstance(given, np.ndarray) else given
-        positional, keywords = layouts.fill(function, given, **known)
-        try:
-            result = function(*positional, **keywords)
-        except SystemExit as error:
-            raise RuntimeError(f"sys.exit({error.code}) in {method}") from error
-        if isinstance(given, np.ndarray) and not np.array_equal(kept, given, equal_nan=True):
-            self.changed = True
+        code = self.code
+        positional, keywords = layouts.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
+        if not positional and not keywords:  # it takes its input from where it keeps it
+            code.set_named(INPUTS, given)
+        result, changed = code.call(method, *positional, **keywords)
+        self.changed |= changed
         return result
 
     def _house(self, name, value):
@@ -334,10 +375,18 @@ class Part:
 
 
 def items_of(result):
-    """What a call returned as {key: array}."""
-    items = dict(enumerate(result)) if isinstance(result, tuple | list) else result
-    items = items if isinstance(items, dict) else {None: items}
-    return {key: np.asarray(value) for key, value in items.items() if isinstance(value, np.ndarray | np.generic)}
+    """What a call returned as {key: array}: of nested tuples and dicts each array under its own key or place."""
+    if isinstance(result, tuple | list | dict):
+        items = result.items() if isinstance(result, dict) else enumerate(result)
+        found: dict = {}
+        for key, value in items:
+            inner = items_of(value)
+            flat = list(inner) == [None]
+            found |= {(key if flat else (key, step)): array for step, array in inner.items()}
+        return found
+    if isinstance(result, np.ndarray | np.generic | float):
+        return {None: np.asarray(result)}
+    return {}
 
 
 def like(value, shape):

@@ -13,7 +13,11 @@ import numpy as np
 
 from compare import cells
 from compare.checking import text
+from compare.checking.chain import Subject
+from compare.checking.finding import Found, ImportFailedError, Problems, find, split, stranger_of
 from compare.checking.judgement import Judgement, judge_subject
+from compare.checking.looking import look
+from compare.checking.stranger import PROJECT
 from compare.contract import UnavailableError
 from compare.verdict import probes
 from compare.verdict.expected import QUANTITIES
@@ -48,6 +52,8 @@ class CheckResult:
     status: "ok", "raised" (the code could not be imported), "hung" or "crashed"; `error` says more.
     judgement: a `Judgement`; its rows are empty where the code could not be imported.
     notes: assumptions and remarks, in plain words.
+    unconnected: (name, why) of what looks like a part of the network, and for which no way to call it was found.
+    ours: packages of this project that the code opened: what it gives may be theirs.
     """
 
     target: str
@@ -55,6 +61,8 @@ class CheckResult:
     error: str
     judgement: Judgement
     notes: list[str] = field(default_factory=list)
+    unconnected: list = field(default_factory=list)
+    ours: list = field(default_factory=list)
 
     @property
     def quantities(self):
@@ -87,13 +95,13 @@ class CheckResult:
 
     @property
     def exit_code(self):
-        """0 agrees, 1 differs, 3 nothing could be checked, 4 the code crashed, hung or raised."""
+        """0 agrees, 1 differs, 3 not all could be checked, or nothing, 4 the code crashed, hung or raised."""
         counts = self.counts
         if counts["differed"]:
             return 1
         if counts["failed"] or self.status != "ok":
             return 4
-        return 0 if counts["passed"] else 3
+        return 0 if counts["passed"] and not self.unconnected and not self.ours else 3
 
     @property
     def agrees(self):
@@ -135,6 +143,8 @@ class CheckResult:
             ],
             "conventions": [convention.name for convention in judgement.conventions],
             "limits": judgement.limits,
+            "unconnected": [{"name": name, "why": why} for name, why in self.unconnected],
+            "uses_this_project": self.ours,
             "notes": self.notes,
             "rows": [{name: _plain(row.get(name)) for name in ROW_COLUMNS} for row in judgement.rows],
         }
@@ -151,7 +161,8 @@ def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
     Args:
         target: a path (FILE, FILE:Name or FOLDER), a module ("package.module:Class"), or a class or function, which is
             then looked up by its file and name.
-        timeout: seconds for all of the code under test; it runs in a process of its own, which is killed then.
+        timeout: seconds for all of the code under test; it runs in a process of its own, which is killed then. One
+            call of it has a quarter of that.
         threads: of that process.
         seed: of the probes.
         search: whether to look for a known defect where something differs.
@@ -173,12 +184,53 @@ def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
         arrays, meta = pack(cases, probes.DTYPES, path)
         cells.write_result(inputs, meta, arrays)
         spec = {"task": "check", "target": name, "inputs": str(inputs), "threads": threads, "limit": timeout}
-        (result,) = cells.run([spec], module="compare.checking.cell")
+        if Path(name).suffix.lower() == ".onnx":
+            found, result = Found(None, Problems()), _of_framework({**spec, "onnx": str(Path(name).absolute())})
+        else:
+            with stranger_of(name, threads, timeout) as stranger:
+                try:
+                    found = find(name, stranger)
+                except ImportFailedError as error:
+                    return CheckResult(name, error.outcome, str(error), Judgement([]), [])
+                result = _observed(found, stranger, spec)
+    return answer(name, result, cases, path, search, found)
+
+
+def _of_framework(spec):
+    """The `cells.Result` of a framework's model; raises as `check` where it is no such network."""
+    (result,) = cells.run([spec], module="compare.checking.cell")
     if result.status == "missing":
         if result.meta.get("needs"):
             raise UnavailableError(result.error)
         raise (FileNotFoundError if result.meta.get("absent") else ValueError)(result.error)
-    return answer(name, result, cases, path, search)
+    return result
+
+
+def _observed(found, stranger, spec):
+    """The `cells.Result` of what was found: NumPy comes first where it has the convolution.
+
+    A framework's model beside it is often what it is held against.
+    """
+    subject, remarks = found.subject, []
+    names = ", ".join(name for name, _ in found.listed)
+    if found.listed and (subject is None or not {"conv", "whole"} & set(getattr(subject, "plans", ["whole"]))):
+        more = {"listed": found.listed, "loads": stranger.loaded, "folders": stranger.folders, "argv": stranger.argv}
+        try:
+            return _of_framework({**spec, **more})
+        except ValueError as error:
+            if subject is None:
+                raise
+            remarks = [f"not checked: {error}"]
+    elif found.listed:
+        remarks = [f"not checked: {names}, of a framework; by its name, FILE:Name, it is"]
+    subject = subject or Subject
+    arrays, meta = look(spec, subject)
+    stranger.noticed()
+    meta["remarks"] += remarks
+    meta |= {name: sorted(value) for name, value in stranger.told.items()}
+    if Path(split(spec["target"])[0]).resolve().is_relative_to(PROJECT):
+        meta["ours"] = []  # asked for by name: it is this project's own code that is to be checked
+    return cells.Result(spec, "ok", arrays, meta, "", stranger.printed())
 
 
 @functools.cache
@@ -187,12 +239,16 @@ def cases_and_path(seed):
     return probes.check_probes(seed), probes.check_path(seed)
 
 
-def answer(name, result, cases, path, search=True):
-    """A `CheckResult` from what a cell left."""
+def answer(name, result, cases, path, search=True, found=None):
+    """A `CheckResult` from what a cell left, and from what was `Found`."""
+    found = found or Found(None, Problems())
     if result.status == "raised" or (result.status != "ok" and result.meta.get("at") == "import"):
         return CheckResult(name, result.status, result.error, Judgement([]), [])
+    result.meta["troubles"] = found.problems.troubles
     judgement = judge_subject(result, cases, path, search=search)
-    return CheckResult(name, result.status, result.error, judgement, _notes(result, judgement))
+    notes = _notes(result, judgement) + [f"remark: {line}" for line in found.left_out]
+    ours = result.meta.get("ours", [])
+    return CheckResult(name, result.status, result.error, judgement, notes, found.problems.unconnected, ours)
 
 
 def _notes(result, judgement):
@@ -213,6 +269,8 @@ def _notes(result, judgement):
             f"remark: two calls with the same images give different numbers ({names}): something random, such as "
             "dropout, or a state of the call before is left on"
         )
+    if meta.get("frameworks"):
+        notes.append(f"remark: it imports {', '.join(meta['frameworks'])}: its numbers may be theirs")
     printed = [line for line in result.log.splitlines() if line.strip()]
     if printed and result.status == "ok":
         notes.append(f"remark: it prints while it computes (last line: {printed[-1][:60]!r})")

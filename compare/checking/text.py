@@ -26,9 +26,18 @@ def lines(result):
     if not result.judgement.rows:
         return [f"{result.status.upper()} while it was imported: {result.error}", counted(result)]
     notes = []
-    for line in [*_not_checked(result), *result.notes]:
+    for line in [*_unconnected(result), *_not_checked(result), *result.notes]:
         notes += textwrap.wrap(line, WIDTH, subsequent_indent="    ")
     return [*_stages(result), *diagnosis(result), *notes, counted(result)]
+
+
+def _unconnected(result):
+    found = [f"could not be connected: {name}: {why}" for name, why in result.unconnected]
+    if result.ours:
+        found.append(
+            f"it opens {', '.join(result.ours)}, of this project: what it gives may be ours, and proves nothing of its own"
+        )
+    return found
 
 
 def counted(result):

@@ -1,16 +1,18 @@
 """Subjects of whole models: a class that holds all of the network, or one that fulfils the contract as it stands."""
 
 import dataclasses
-import inspect
 import itertools
+from typing import Any
 
 import numpy as np
 
 from compare.checking import layers, layouts
 from compare.checking.chain import Subject, about, loss_of
 from compare.checking.part import RATE, Part, Plan, Sizes, size_of
+from compare.checking.stranger import CrashedError, HungError, RaisedError, StrangersError
 from compare.contract import NotOfferedError
 
+CONTRACT = ("activations", "gradients", "forward_stage", "backward_stage", "predict", "step")
 DEFAULTS = {"input_shape": (28, 28, 1), "filters": 8, "classes": 10, "padding": "valid"}
 METHODS = ("predict", "forward", "__call__", "predict_proba", "forward_pass", "feedforward")
 BACKWARDS = (
@@ -65,15 +67,19 @@ class _Whole(Subject):
         return found
 
 
-def subject(classes, files):
-    """A subject of the first class that holds a whole network; None without one."""
+def subject(classes, files, problems):
+    """A subject of the first class that holds a whole network; None without one. `problems`: `finding.Problems`."""
     for cls in classes.values():
         forward = layers.method_of(cls, METHODS)
         if forward is None:
             continue
-        plan = _find(cls, forward, files)
-        if plan is None:
+        found = None
+        with problems.of(cls):
+            found = _find(cls, forward, files)
+        if found is None:
             continue
+        plan, raising = found
+        problems.add(cls.name, raising)
         names = ["activations"]
         names += ["predict"] if plan.gives == "probabilities" else []
         names += ["gradients"] if plan.gradients else []
@@ -93,30 +99,37 @@ def _find(cls, forward, files):
         forward: its method from images to logits or probabilities.
         files: of the code under test.
     """
-    best = None
+    best, refusal = None, None
     makers = layouts.constructors(cls, "whole")
     everything = ("channels", "filters", "classes", "images")
     geometries = [(Sizes((10, 12, 2), 6, 7), ()), (Sizes((10, 12, 1), 6, 7), ("channels",)), (Sizes(), everything)]
     for make, (sizes, same) in itertools.product(makers, geometries):
         try:
             weights, zeros = layers.weights_of(make(sizes, np.dtype(np.float64)), "whole", sizes, None)
-        except Exception:  # arguments that are not the code's
+        except StrangersError:  # arguments that are not the code's
+            continue
+        except TypeError:  # nor are known to be
             continue
         if not all(weights.values()):
             continue
-        plan = Plan("whole", make, cls.__name__, forward, zeros=zeros)
+        plan = Plan("whole", make, cls.name, forward, zeros=zeros)
         plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
-        tried = layers.settle(plan, layouts.whole_flows(), weights, sizes, files)
+        try:
+            tried = layers.settle(plan, layouts.whole_flows(), weights, sizes, files)
+        except layers.NotConnectedError as error:
+            refusal = refusal or error
+            continue
         best = tried if best is None or tried.score > best.score else best
         if best.agreed:
             break
+    if best is None and refusal is not None:
+        raise refusal
     if best is None:
         return None
     found: list = []
     raising = None
-    layers.say_trying(layers.BACKWARD_TASK["whole"])
     for name in dict.fromkeys((*BACKWARDS, *TRAINS)):
-        for form in ("label", "one-hot") if callable(getattr(cls, name, None)) else ():
+        for form in ("label", "one-hot") if name in cls.methods else ():
             plan = dataclasses.replace(best, backward=name, taken=form)
             network, parameters, inputs = plan.sizes.trial()
             part = Part(plan, plan.sizes, np.float64)
@@ -128,49 +141,89 @@ def _find(cls, forward, files):
                 part = Part(plan, plan.sizes, np.float64)
                 part.set(parameters)
                 gradients = part.learn(x, labels)
+            except (CrashedError, HungError) as error:
+                raise layers.TroubleError(layers.BACKWARD_TASK["whole"], error.outcome, error) from error
             except Exception as error:  # another method of that name, or other labels
-                if layers.progress(error, files) and _takes_labels(getattr(cls, name)):
-                    raising = raising or dataclasses.replace(
-                        plan, gradients=dict.fromkeys(plan.weights, ("moved", None))
-                    )
+                if layers.progress(error, files) and _takes_labels(cls.methods[name]):
+                    raising = raising or error
                 continue
             right = network.gradients(x, labels)
             agreed = sum(layers.close(gradients[key], right[key]) for key in gradients if key in right)
             if plan.gradients:
                 found.append((-agreed, len(found), plan))
     if found:
-        return layers.learn_dtypes(min(found, key=lambda each: each[:2])[2])
-    # asked again, what raises with images and labels is noted against the code
-    return dataclasses.replace(raising, dtypes=("float64",)) if raising else layers.learn_dtypes(best)
+        return layers.learn_dtypes(min(found, key=lambda each: each[:2])[2]), None
+    problem = layers.NotConnectedError("whole way back", str(raising)) if raising else None
+    if problem is not None:
+        problem.__cause__ = raising
+    return layers.learn_dtypes(best), problem
 
 
-def _takes_labels(method):
+def _takes_labels(signature):
     """Whether a method wants images and their labels, by the names of its arguments."""
-    names = [layouts.plain(name) for name in inspect.signature(method).parameters if name != "self"]
+    names = [layouts.plain(name) for name in signature.parameters]
     return len(names) >= 2 and bool(layouts.LABELS & set(names))
 
 
+class _Contract:
+    """A class of the code that fulfils the contract as it stands, asked through its process."""
+
+    cls: Any
+    missing: set = set()
+    assumptions: list = []
+    changed_inputs: set = set()
+
+    def __init__(self, **asked):
+        for name in self.missing & set(DEFAULTS):
+            value = tuple(asked[name]) if name == "input_shape" and name in asked else asked.get(name)
+            if value is not None and value != DEFAULTS[name]:
+                raise NotOfferedError(f"{self.cls.name} is for {name} {DEFAULTS[name]} only, not {value}")
+        self.asked = {name: value for name, value in asked.items() if name not in self.missing}
+        self.held: dict = {}
+        self.made = self._ask(lambda: self.cls(**self.asked))
+
+    def _call(self, method, *arguments):
+        if self.made.stale:
+            self.made = self._ask(lambda: self.cls(**self.asked))
+            if self.held:
+                self._ask(lambda: self.made.call("set_parameters", self.held))
+        if method == "set_parameters":
+            self.held = arguments[0]
+        value, changed = self._ask(lambda: self.made.call(method, *arguments))
+        if changed and method in ("activations", "gradients", "predict", "step"):
+            self.changed_inputs.add("images")
+        return value
+
+    @staticmethod
+    def _ask(call):
+        """What a call gives; NotImplementedError is how an adapter says that it does not offer something."""
+        try:
+            return call()
+        except RaisedError as error:
+            if "NotImplementedError" in error.raised["bases"]:
+                raise NotOfferedError(error.raised["texts"][0] or "not implemented") from error
+            raise
+
+
 def as_contract(cls):
-    """A class of the contract as it stands; wrapped where its constructor does not take all that the contract has."""
-    parameters = inspect.signature(cls).parameters
+    """A subject of a class of the contract, with those methods that it has."""
+    parameters = cls.__signature__.parameters
     takes_all = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    missing = {*DEFAULTS, "dtype", "seed"} - set(parameters)
-    if takes_all or not missing:
-        return cls
-
-    class Fixed(cls):  # type: ignore[misc, valid-type]
-        def __init__(self, **asked):
-            for name in missing & set(DEFAULTS):
-                value = tuple(asked[name]) if name == "input_shape" and name in asked else asked.get(name)
-                if value is not None and value != DEFAULTS[name]:
-                    raise NotOfferedError(f"{cls.__name__} is for {name} {DEFAULTS[name]} only, not {value}")
-            super().__init__(**{name: value for name, value in asked.items() if name not in missing})
-
-    Fixed.__name__ = cls.__name__
-    if "dtype" in missing and not hasattr(cls, "dtypes"):
-        Fixed.dtypes = _contract_dtypes(Fixed)
-    Fixed.assumptions = [f"the constructor does not take {', '.join(sorted(missing))}"]
-    return Fixed
+    missing = set() if takes_all else {*DEFAULTS, "dtype", "seed"} - set(parameters)
+    methods = {
+        name: (lambda self, *arguments, name=name: self._call(name, *arguments))
+        for name in (*CONTRACT, "head", "get_parameters", "set_parameters")
+        if name in cls.methods
+    }
+    found = type("Contract", (_Contract,), {**methods, "cls": cls, "missing": missing, "changed_inputs": set()})
+    for name in ("dtypes", "one_image", "applied_rate", "of_probabilities", "assumptions", "remarks", "conventions"):
+        if name in cls.constants:
+            setattr(found, name, cls.constants[name])
+    if "dtype" in missing and not hasattr(found, "dtypes"):
+        found.dtypes = _contract_dtypes(found)
+    if missing:
+        found.assumptions = [f"the constructor does not take {', '.join(sorted(missing))}"]
+    return found
 
 
 def _contract_dtypes(cls):
@@ -184,7 +237,7 @@ def _contract_dtypes(cls):
             out = (
                 model.predict(inputs["images"].astype(dtype))
                 if hasattr(model, "predict")
-                else model.forward_stage("conv", inputs["images"].astype(dtype))
+                else model.forward_stage("conv", inputs["images"].astype(dtype), None)
             )
         except Exception:  # fails again when asked for, and is noted there
             continue

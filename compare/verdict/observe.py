@@ -51,7 +51,7 @@ def observe(spec, implementation, save=lambda found, meta: None, explain=_messag
     """
     given, meta = read_arrays(spec["inputs"])
     found: dict = {}
-    noted: dict = {"raised": {}, "refused": {}}
+    noted: dict = {"raised": {}, "refused": {}, "outcomes": {}}
     noted["offers"] = [task for task, (_, method) in TASKS.items() if hasattr(implementation, method)]
     offered = [case for case in meta["cases"] if case["dtype"] in getattr(implementation, "dtypes", meta["dtypes"])]
     alone: dict = {}
@@ -103,6 +103,8 @@ def _noting(noted, key, explain):
         noted["refused"][key] = str(reason)
     except Exception as error:  # see above: noted, judged as a failure
         noted["raised"][key] = explain(error)
+        if getattr(error, "outcome", "raised") != "raised":  # the process that the code ran in is gone
+            noted["outcomes"][key] = error.outcome
 
 
 def _call(task, model, batch):

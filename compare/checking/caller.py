@@ -1,0 +1,396 @@
+"""The process that runs somebody's code, and nothing else: it loads, makes, calls, reads and writes as it is told.
+
+Run by its path with the numbers of two pipes; it holds NumPy, Python's own library and the code. What is asked and what
+is answered is a message: three lengths, JSON, and the bytes of arrays, one after the other. Nothing is unpickled.
+"""
+
+import ast
+import contextlib
+import fcntl
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import random
+import struct
+import sys
+import traceback
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+HEAD = struct.Struct("<QQ")  # bytes of JSON, bytes of arrays
+LARGEST = 1 << 31  # bytes of a message: a result that is larger is refused before it is copied
+DEEPEST = 12  # of nested results: what lies deeper stays here and is only named
+MESSAGE = 2000  # characters of what an exception says
+OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
+
+
+class TooLargeError(ValueError):
+    """A result is larger than a message may be."""
+
+
+def send(pipe, value, keep):
+    """Write one message; `keep` turns what cannot be sent into the number by which it is known here."""
+    arrays: list = []
+    text = json.dumps(encoded(value, arrays, keep)).encode()
+    blob = [array.tobytes() for array in arrays]
+    size = sum(map(len, blob))
+    pipe.write(HEAD.pack(len(text), size) + text + b"".join(blob))
+    pipe.flush()
+
+
+def receive(pipe, known):
+    """Read one message; None at the end. `known`: what a number stands for."""
+    head = _exactly(pipe, HEAD.size)
+    if head is None:
+        return None
+    text, size = HEAD.unpack(head)
+    return decoded(json.loads(_exactly(pipe, text)), _exactly(pipe, size) if size else b"", known)
+
+
+def _exactly(pipe, size):
+    parts = []
+    while size:
+        part = pipe.read(size)
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def encoded(value, arrays, keep, depth=0):
+    """A value as JSON holds it: arrays and scalars of NumPy by dtype, shape and place among the bytes."""
+    if value is None or isinstance(value, bool | int | str) and not isinstance(value, np.generic):
+        return value
+    if isinstance(value, float) and not isinstance(value, np.generic):
+        return {"$": "float", "of": value.hex()}
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
+        array = np.ascontiguousarray(value)
+        if sum(each.nbytes for each in arrays) + array.nbytes > LARGEST:
+            raise TooLargeError(f"found an array of {array.nbytes} bytes, wanted at most {LARGEST} in one answer")
+        arrays.append(array)
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        return {"$": kind, "dtype": value.dtype.str, "shape": list(np.shape(value))}
+    if isinstance(value, tuple | list) and depth < DEEPEST and len(value) < 10_000:
+        items = [encoded(each, arrays, keep, depth + 1) for each in value]
+        return {"$": "tuple" if isinstance(value, tuple) else "list", "of": items}
+    if isinstance(value, dict) and depth < DEEPEST and len(value) < 10_000:
+        pairs = [[encoded(part, arrays, keep, depth + 1) for part in pair] for pair in value.items()]
+        return {"$": "dict", "of": pairs}
+    return keep(value)
+
+
+def decoded(value, blob, known, at=None):
+    """What `encoded` made, with arrays that own their memory."""
+    at = [0] if at is None else at
+    if not isinstance(value, dict):
+        return value
+    kind = value["$"]
+    if kind == "float":
+        return float.fromhex(value["of"])
+    if kind in ("array", "scalar"):
+        dtype, shape = np.dtype(value["dtype"]), tuple(value["shape"])
+        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        array = np.frombuffer(blob, dtype, offset=at[0], count=size // dtype.itemsize).reshape(shape).copy()
+        at[0] += size
+        return array if kind == "array" else array[()]
+    if kind in ("tuple", "list"):
+        items = [decoded(each, blob, known, at) for each in value["of"]]
+        return tuple(items) if kind == "tuple" else items
+    if kind == "dict":
+        return {decoded(key, blob, known, at): decoded(each, blob, known, at) for key, each in value["of"]}
+    if kind == "dtype":
+        return np.dtype(value["of"]).type
+    return known(value)
+
+
+def walk(thing, depth=3):
+    """{path: array} of the floating-point arrays in an object's attributes, its dicts, lists and nested objects.
+
+    A path is a tuple of steps, attribute names as ".name" and keys or indices as they are.
+    """
+    found: dict = {}
+    _walk(thing, (), depth, found, set())
+    return found
+
+
+def _walk(thing, path, depth, found, seen):
+    if isinstance(thing, np.ndarray):
+        if thing.dtype.kind == "f" and thing.ndim:
+            found[path] = thing
+        return
+    if depth < 0 or id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, dict):
+        steps: list = [(key, each) for key, each in thing.items() if isinstance(key, str | int)]
+    elif isinstance(thing, list):
+        steps = list(enumerate(thing[:100]))  # a list of weights is short; a long one holds data
+    else:
+        steps = [(f".{name}", value) for name, value in attributes(thing).items()]
+    for step, value in steps:
+        # containers count as no level of their own: self.params["W"] is as near as self.W
+        _walk(value, (*path, step), depth - (not isinstance(value, dict | list | np.ndarray)), found, seen)
+
+
+def attributes(thing):
+    """What an object keeps under names: its own dict, and its slots."""
+    if isinstance(thing, type | types.ModuleType | types.FunctionType):
+        return {}
+    own = dict(vars(thing)) if hasattr(thing, "__dict__") else {}
+    for cls in type(thing).__mro__:
+        slots = vars(cls).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(thing, name):
+                own[name] = getattr(thing, name)
+    return own
+
+
+def get(thing, path):
+    """What is at a path of `walk`."""
+    for step in path:
+        thing = getattr(thing, step[1:]) if isinstance(step, str) and step[:1] == "." else thing[step]
+    return thing
+
+
+def put(thing, path, value):
+    """Set what is at a path of `walk`."""
+    thing, step = get(thing, path[:-1]), path[-1]
+    if isinstance(step, str) and step[:1] == ".":
+        setattr(thing, step[1:], value)
+    else:
+        thing[step] = value
+
+
+def signature(function, bound=False):
+    """[name, kind, default] of each argument; the default is ["?"] for none, and [value] where JSON can hold it."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a builtin that tells nothing of its arguments
+        return None
+    found = []
+    for each in parameters[1:] if bound else parameters:
+        default: list = [each.default] if isinstance(each.default, bool | int | float | str | None) else []
+        found.append([each.name, int(each.kind), ["?"] if each.default is each.empty else ["=", *default]])
+    return found
+
+
+def _constant(value):
+    plain = bool | int | float | str
+    return isinstance(value, plain) or (isinstance(value, tuple | list) and all(isinstance(v, plain) for v in value))
+
+
+class Caller:
+    """The code and what was made of it, each thing by a number."""
+
+    def __init__(self, project):
+        self.things: dict = {}
+        self.count = 0
+        self.modules: list = []
+        self.project = project
+        self.touched: set = set()
+        self.seeded: set = set()
+
+    def keep(self, thing):
+        """The message for a thing that stays here, under a number of its own each time that it is sent."""
+        self.count += 1
+        self.things[self.count] = thing
+        cls = type(thing)
+        return {"$": "ref", "of": self.count, "type": f"{cls.__module__}.{cls.__qualname__}"}
+
+    def thing(self, at):
+        """What is known by a number, or stands in a module under a name: [which module, name]."""
+        return getattr(self.modules[at[0]], at[1]) if isinstance(at, list) else self.things[at]
+
+    def known(self, message):
+        """The thing that a message stands for."""
+        return self.things[message["of"]]
+
+    def answer(self, asked):
+        """What one request gives: a dict; `raised` says what the code raised."""
+        try:
+            value = getattr(self, f"do_{asked['do']}")(**{key: v for key, v in asked.items() if key != "do"})
+        except BaseException as error:  # the code may raise anything, SystemExit and KeyboardInterrupt too
+            return {"raised": described(error)}
+        return {"value": value}
+
+    def do_path(self, folders):
+        """Put the folders in front of the search path."""
+        sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+        os.chdir(folders[0])
+
+    def do_module(self, name):
+        """Import by name; the module's number."""
+        self.modules.append(importlib.import_module(name))
+        return len(self.modules) - 1
+
+    def do_file(self, file, name, source=None):
+        """Run a file, or a text in its place, as a module of that name."""
+        loaded = sys.modules.get(name)
+        if loaded is None or getattr(loaded, "__file__", None) != file:
+            spec = importlib.util.spec_from_file_location(name, file)
+            loaded = importlib.util.module_from_spec(spec)
+            sys.modules[name] = loaded
+            try:
+                if source is None:
+                    spec.loader.exec_module(loaded)
+                else:
+                    exec(compile(source, file, "exec"), vars(loaded))
+            except BaseException:
+                del sys.modules[name]
+                raise
+        self.modules.append(loaded)
+        return len(self.modules) - 1
+
+    def do_inventory(self, module):
+        """[what `about` says] of all that a module holds."""
+        return [self.about(name, thing) for name, thing in vars(self.modules[module]).items() if name[:2] != "__"]
+
+    def about(self, name, thing):
+        """A thing by its name: class, function or object; where it comes from, and how it is called."""
+        cls = thing if inspect.isclass(thing) else type(thing)
+        module = getattr(thing, "__module__", None) if inspect.isclass(thing) or callable(thing) else cls.__module__
+        file = getattr(sys.modules.get(module or ""), "__file__", None)
+        bases = [[base.__module__, base.__name__] for base in cls.__mro__]
+        found = {"name": name, "module": module, "file": file, "bases": bases}
+        if inspect.isclass(thing):
+            constants = {key: value for key, value in vars(thing).items() if _constant(value)}
+            found |= {"kind": "class", "called": thing.__name__, "signature": signature(thing), "constants": constants}
+            return found | {"methods": self.methods(thing), "exception": issubclass(thing, BaseException)}
+        if inspect.isfunction(thing):
+            return found | {"kind": "function", "called": thing.__name__, "signature": signature(thing)}
+        return found | {"kind": "module" if inspect.ismodule(thing) else "object", "methods": {}}
+
+    def methods(self, cls):
+        """{name: signature without self} of the methods of a class, those of its bases too."""
+        found = {}
+        for base in reversed([base for base in cls.__mro__ if base is not object]):
+            for name, raw in vars(base).items():
+                if name[:2] == "__" and name != "__call__":
+                    continue
+                if isinstance(raw, staticmethod | classmethod):
+                    found[name] = signature(getattr(cls, name))
+                elif callable(raw) and not inspect.isclass(raw):
+                    found[name] = signature(raw, bound=True)
+        return found
+
+    def do_make(self, thing, arguments, keywords):
+        """An object of a class; its number and its methods."""
+        made = self.thing(thing)(*arguments, **keywords)
+        return {"thing": self.keep(made)["of"], "methods": self.methods(type(made)), "called": type(made).__name__}
+
+    def do_call(self, thing, method, arguments, keywords):
+        """What a call returns, and which of its arrays it wrote to."""
+        function = self.thing(thing) if method is None else getattr(self.thing(thing), method)
+        given = {key: each for key, each in [*enumerate(arguments), *keywords.items()] if isinstance(each, np.ndarray)}
+        kept = {key: each.copy() for key, each in given.items()}
+        value = function(*arguments, **keywords)
+        changed = [key for key, each in given.items() if not np.array_equal(kept[key], each, equal_nan=True)]
+        return {"value": value, "changed": changed}
+
+    def do_arrays(self, thing):
+        """[path, array, which array it is] of all that an object keeps: one array may be at two paths."""
+        return [(path, array, id(array)) for path, array in walk(self.things[thing]).items()]
+
+    def do_read(self, thing, paths):
+        """What is at each of the paths."""
+        return [get(self.things[thing], path) for path in paths]
+
+    def do_write(self, thing, pairs):
+        """Set what is at paths."""
+        for path, value in pairs:
+            put(self.things[thing], path, value)
+
+    def do_set_named(self, thing, names, value):
+        """Set those attributes whose names, without case and underscores, are among these."""
+        for name in attributes(self.things[thing]):
+            if name.lower().replace("_", "") in names:
+                setattr(self.things[thing], name, value)
+
+    def do_forget(self, things):
+        """Let go of what nobody asks for any more."""
+        for number in things:
+            self.things.pop(number, None)
+
+    def do_told(self):
+        """What was noticed: files of this project that were opened, frameworks that are loaded, seeds that were set."""
+        frameworks = [name for name in ("torch", "tensorflow", "jax", "keras") if name in sys.modules]
+        return {"ours": sorted(self.touched), "frameworks": frameworks, "seeded": sorted(self.seeded)}
+
+    def watch(self):
+        """Note, by a hook that Python lets nobody remove, who opens the files of this project; and who seeds."""
+        folders = tuple(f"{Path(self.project) / name}{os.sep}" for name in OURS)
+
+        def hook(event, arguments):
+            if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(folders):
+                self.touched.add(os.path.relpath(arguments[0], self.project).partition(os.sep)[0])
+
+        sys.addaudithook(hook)
+        np.random.seed = self._watched("np.random.seed", np.random.seed)
+        random.seed = self._watched("random.seed", random.seed)
+
+    def _watched(self, name, seed):
+        def wrapper(*arguments, **keywords):
+            frame = sys._getframe(1)
+            if not frame.f_code.co_filename.endswith(("mtrand.pyx", "random.py")):
+                self.seeded.add(f"{name} at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+            return seed(*arguments, **keywords)
+
+        return wrapper
+
+
+def described(error):
+    """An exception as it travels: its type, what it says, the lines that it came through, and what it came of."""
+    frames: list = []
+    chain = [each for each in (error, error.__cause__, error.__context__) if each is not None]
+    for each in chain[:2]:
+        if not frames:
+            frames = [
+                [f.filename, f.lineno] for f in traceback.extract_tb(each.__traceback__) if f.filename != __file__
+            ]
+    if isinstance(error, SyntaxError):
+        frames = [[error.filename or "", error.lineno or 0]]
+    texts = [str(each.msg if isinstance(each, SyntaxError) else each)[:MESSAGE] for each in chain]
+    bases = [base.__name__ for base in type(error).__mro__]
+    name = getattr(error, "name", None)
+    return {"type": bases[0], "bases": bases, "texts": texts, "frames": frames, "name": name if name else None}
+
+
+def definitions(source):
+    """A text with nothing but its imports, classes, functions and constants; and how many statements were left out."""
+    tree, kept = ast.parse(source), []
+    for node in tree.body:
+        simple = isinstance(node, ast.Assign) and not any(isinstance(each, ast.Call) for each in ast.walk(node))
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.FunctionDef) or simple:
+            kept.append(node)
+    left = len(tree.body) - len(kept)
+    return ast.unparse(ast.Module(kept, [])), left
+
+
+def main():
+    """Answer until nobody asks any more."""
+    # where code that closes all that it did not open does not find them
+    asked, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 200) for number in sys.argv[1:3])
+    project, sys.argv = sys.argv[3], sys.argv[4:]
+    warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
+    caller = Caller(project)
+    caller.watch()
+    with os.fdopen(asked, "rb") as pipe_in, os.fdopen(answers, "wb") as pipe_out:
+        while (message := receive(pipe_in, caller.known)) is not None:
+            answer = caller.answer(message)
+            with contextlib.suppress(ValueError, OSError, AttributeError):  # the code may have closed its own output
+                sys.stdout.flush()
+            try:
+                send(pipe_out, answer, caller.keep)
+            except TooLargeError as error:
+                send(pipe_out, {"raised": described(error)}, caller.keep)
+    os._exit(0)  # threads that the code left behind would keep the process
+
+
+if __name__ == "__main__":
+    main()

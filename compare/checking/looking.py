@@ -1,0 +1,46 @@
+"""A subject asked everything: what it gives, and what is known of it."""
+
+import numpy as np
+
+from compare.cells import read_arrays
+from compare.checking.explaining import explain
+from compare.contract import PARAMETERS
+from compare.verdict.observe import observe
+
+
+def look(spec, subject, save=lambda found, meta: None):
+    """(arrays, meta) of one subject: what `observe` saw, and what is known of the code itself."""
+    found, meta = observe(spec, subject, save, explain)
+    return found, {**meta, **about(subject), "varies": varies(spec, subject)}
+
+
+def varies(spec, subject):
+    """Names of what comes out otherwise at a second call with the same images: something random, or a state, is on."""
+    if not hasattr(subject, "activations"):
+        return []
+    given, meta = read_arrays(spec["inputs"])
+    for case in meta["cases"]:
+        batch = {name: given[f"{case['name']}|{case['dtype']}|{name}"] for name in ("images", "labels", *PARAMETERS)}
+        try:
+            model = subject(**case["geometry"], dtype=case["dtype"], seed=0)
+            model.set_parameters({name: batch[name] for name in PARAMETERS})
+            calls = [model.activations(batch["images"].copy(), batch["labels"]) for _ in range(2)]
+        except Exception:  # `observe` has met and noted the same; another probe may do
+            continue
+        names = calls[0].keys() & calls[1].keys()
+        return sorted(name for name in names if not np.array_equal(calls[0][name], calls[1][name], equal_nan=True))
+    return []
+
+
+def about(subject):
+    """What a subject says of itself, as JSON holds it."""
+    return {
+        "assumptions": list(getattr(subject, "assumptions", [])),
+        "remarks": list(getattr(subject, "remarks", [])),
+        "conventions": list(getattr(subject, "conventions", [])),
+        "changed_inputs": sorted(getattr(subject, "changed_inputs", [])),
+        "applied_rate": getattr(subject, "applied_rate", None),
+        "of_probabilities": bool(getattr(subject, "of_probabilities", False)),
+        "one_image": bool(getattr(subject, "one_image", False)),
+        "dtypes": list(getattr(subject, "dtypes", [])),
+    }
