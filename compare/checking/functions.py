@@ -103,15 +103,15 @@ class Joined:
 
     def arrays(self):
         """{path: (array, which array it is)}."""
-        return {(name,): (array, name) for name, array in self.kept.items()}
+        return {(f".{name}",): (array, name) for name, array in self.kept.items()}
 
     def read(self, *paths):
         """What is at each of the paths."""
-        return [self.kept[path[0]] for path in paths]
+        return [self.kept[path[0][1:]] for path in paths]
 
     def write(self, pairs):
         """Set values at paths: (path, value)."""
-        self.kept |= {path[0]: value for path, value in pairs}
+        self.kept |= {path[0][1:]: value for path, value in pairs}
 
     def set_named(self, names, value):
         """Functions keep nothing under a name."""

@@ -10,6 +10,7 @@ import numpy as np
 from compare.checking import layouts
 from compare.checking.part import INPUT, Part, Plan, ReturnedNothingError, Sizes, head_upstream, items_of, like, size_of
 from compare.checking.stranger import CrashedError, HungError, RaisedError, StrangersError
+from compare.contract import NotOfferedError
 
 FORWARDS = ("forward", "feedforward", "__call__", "forward_pass", "call", "feed_forward", "forward_propagate")
 FORWARDS += ("forward_propagation", "forward_prop", "forwardprop", "forwardPropagation", "forwardPass", "feedForward")
@@ -386,7 +387,7 @@ def alive(make, stage, forward, sizes, channels_first):
         return
     try:
         code = make(sizes, np.dtype(np.float64))
-    except (RaisedError, TypeError):  # the caller has met the same
+    except (RaisedError, TypeError, NotOfferedError):  # the caller has met the same
         return
     plan = Plan(stage, make, "", forward)
     makers = [make, *prepared(make, plan, code.methods)]
