@@ -76,6 +76,8 @@ def encoded(value, arrays, keep, depth=0):
         arrays.append(array)
         kind = "array" if isinstance(value, np.ndarray) else "scalar"
         return {"$": kind, "dtype": value.dtype.str, "shape": list(np.shape(value))}
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.size < 1_000_000:
+        return {"$": "objects", "shape": list(value.shape), "of": [_number(each) for each in value.ravel()]}
     if isinstance(value, tuple | list) and depth < DEEPEST and len(value) < 10_000:
         items = [encoded(each, arrays, keep, depth + 1) for each in value]
         return {"$": "tuple" if isinstance(value, tuple) else "list", "of": items}
@@ -83,6 +85,13 @@ def encoded(value, arrays, keep, depth=0):
         pairs = [[encoded(part, arrays, keep, depth + 1) for part in pair] for pair in value.items()]
         return {"$": "dict", "of": pairs}
     return keep(value)
+
+
+def _number(thing):
+    try:
+        return float(thing).hex()
+    except (TypeError, ValueError):
+        return None
 
 
 def decoded(value, blob, known, at=None):
@@ -104,24 +113,28 @@ def decoded(value, blob, known, at=None):
         return tuple(items) if kind == "tuple" else items
     if kind == "dict":
         return {decoded(key, blob, known, at): decoded(each, blob, known, at) for key, each in value["of"]}
+    if kind == "objects":
+        items = [None if each is None else float.fromhex(each) for each in value["of"]]
+        return np.array([*items, None], object)[:-1].reshape(value["shape"])
     if kind == "dtype":
         return np.dtype(value["of"]).type
     return known(value)
 
 
-def walk(thing, depth=3):
-    """{path: array} of the floating-point arrays in an object's attributes, its dicts, lists and nested objects.
+def walk(thing, kinds="f", depth=3):
+    """{path: array} of the arrays in an object's attributes, its dicts, lists and nested objects.
 
-    A path is a tuple of steps, attribute names as ".name" and keys or indices as they are.
+    A path is a tuple of steps, attribute names as ".name" and keys or indices as they are. `kinds`: of NumPy's
+    dtypes, floating-point alone.
     """
     found: dict = {}
-    _walk(thing, (), depth, found, set())
+    _walk(thing, (), depth, found, set(), kinds)
     return found
 
 
-def _walk(thing, path, depth, found, seen):
+def _walk(thing, path, depth, found, seen, kinds):
     if isinstance(thing, np.ndarray):
-        if thing.dtype.kind == "f" and thing.ndim:
+        if thing.dtype.kind in kinds and thing.ndim:
             found[path] = thing
         return
     if depth < 0 or id(thing) in seen:
@@ -135,7 +148,7 @@ def _walk(thing, path, depth, found, seen):
         steps = [(f".{name}", value) for name, value in attributes(thing).items()]
     for step, value in steps:
         # containers count as no level of their own: self.params["W"] is as near as self.W
-        _walk(value, (*path, step), depth - (not isinstance(value, dict | list | np.ndarray)), found, seen)
+        _walk(value, (*path, step), depth - (not isinstance(value, dict | list | np.ndarray)), found, seen, kinds)
 
 
 def attributes(thing):
@@ -293,9 +306,9 @@ class Caller:
         changed = [key for key, each in given.items() if not np.array_equal(kept[key], each, equal_nan=True)]
         return {"value": value, "changed": changed}
 
-    def do_arrays(self, thing):
+    def do_arrays(self, thing, kinds):
         """[path, array, which array it is] of all that an object keeps: one array may be at two paths."""
-        return [(path, array, id(array)) for path, array in walk(self.things[thing]).items()]
+        return [(path, array, id(array)) for path, array in walk(self.things[thing], kinds).items()]
 
     def do_read(self, thing, paths):
         """What is at each of the paths."""
@@ -327,8 +340,9 @@ class Caller:
         folders = tuple(f"{Path(self.project) / name}{os.sep}" for name in OURS)
 
         def hook(event, arguments):
-            if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(folders):
-                self.touched.add(os.path.relpath(arguments[0], self.project).partition(os.sep)[0])
+            path = arguments[0] if event == "open" else None
+            if isinstance(path, str) and path.startswith(folders) and path != __file__:  # a traceback opens this one
+                self.touched.add(os.path.relpath(path, self.project).partition(os.sep)[0])
 
         sys.addaudithook(hook)
         np.random.seed = self._watched("np.random.seed", np.random.seed)

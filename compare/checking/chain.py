@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.checking.layouts import real
 from compare.checking.part import INPUT, RATE, Sizes, head_upstream
 from compare.contract import PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
@@ -47,7 +48,7 @@ class Subject:
         value = part.forward(*arguments)
         if part.changed:
             self.changed_inputs.add(INPUT.get(stage, "images"))
-        return np.array(value, self.dtype)
+        return np.array(value)  # in the dtype that it is of: another than was asked for is a finding
 
     def _back(self, stage, *arguments, **keywords):
         part = self.parts[stage]
@@ -65,13 +66,17 @@ class Subject:
     def _joined(self, found, count=1):
         """Dicts of gradients of chunks as one: those of parameters added up, the others stacked; divided by `count`."""
         joined = {}
+        moved = {name for plan in self.plans.values() for name, (how, _) in plan.gradients.items() if how == "moved"}
         for name in found[0]:
             values = [each[name] for each in found]
-            if name in PARAMETERS or name.removeprefix("d_") in PARAMETERS:
-                value = np.sum([np.asarray(value, np.float64) for value in values], axis=0)
+            own, dtype = name.removeprefix("d_"), np.result_type(*values)
+            if own in PARAMETERS:
+                value = np.sum([value.astype(np.result_type(value, np.float64)) for value in values], axis=0)
             else:
                 value = np.concatenate(values)
-            joined[name] = (value / count if count != 1 else value).astype(self.dtype)
+            if own in moved and dtype.kind == "f":  # a difference of weights, taken in double precision here
+                dtype = self.dtype
+            joined[name] = (value / count if count != 1 else value).astype(dtype)
         return joined
 
 
@@ -91,7 +96,8 @@ class _Chain(Subject):
         """One stage alone, backwards; only those gradients that the code gives."""
         x = np.asarray(x, self.dtype)
         if stage == "loss" and self.loss is not None and self.loss.gives_gradient:
-            return {"logits": np.asarray(self._d_logits(x, labels) * self.dtype.type(upstream), self.dtype)}
+            found = self._d_logits(x, labels)
+            return {"logits": np.asarray(found * self.dtype.type(upstream), found.dtype)}
         if stage not in self.parts or not self.plans[stage].backward or stage == "probabilities":
             raise NotOfferedError(f"the code has no {stage} backward of its own")
         found = []
@@ -146,7 +152,7 @@ class _Chain(Subject):
         for part in self.parts.values():
             if part.plan.gradients and all(how != "moved" for how, _ in part.plan.gradients.values()):
                 part.update(learning_rate)
-            part.set(part.get())  # what the network does not have, a bias of the convolution, goes back to 0
+            part.hold()  # what the network does not have, a bias of the convolution, goes back to 0
         return passed["loss"] if "loss" in passed else self._own_loss(passed, labels)
 
     def _pass(self, images, labels=None):
@@ -176,8 +182,8 @@ class _Chain(Subject):
             tail, upstream = "logits", self._d_logits(passed["logits"], labels, passed.get("probabilities"))
             found["logits"] = upstream
         else:
-            tail, upstream = "logits", self.right.backward_stage("loss", passed["logits"], self.dtype.type(1), labels)
-            upstream = upstream["logits"]
+            logits = np.asarray(real(passed["logits"]), self.dtype)
+            tail, upstream = "logits", self.right.backward_stage("loss", logits, self.dtype.type(1), labels)["logits"]
         for stage, given in ((tail, "pool"), ("pool", "conv"), ("conv", "images")):
             gradients = self._back(stage, upstream, **keywords)
             found |= {given if name == "x" else name: value for name, value in gradients.items()}
@@ -193,28 +199,29 @@ class _Chain(Subject):
         return self.right.forward_stage("probabilities", logits)
 
     def _loss(self, logits, probabilities, labels):
-        given = probabilities if self.loss.takes == "probabilities" else logits
+        given = real(probabilities if self.loss.takes == "probabilities" else logits)
         value = np.asarray(self.loss.value(given, labels))
         if self.loss.takes == "probabilities":
             zeros = np.count_nonzero(given[np.arange(len(labels)), labels] == 0)
-            if zeros and value * len(labels) > zeros * -np.log(TINY):
+            if zeros and real(value) * len(labels) > zeros * -np.log(TINY):
                 raise NotOfferedError("a loss of probabilities cannot be right where they round to 0")
         return value
 
     def _d_logits(self, logits, labels, probabilities=None):
         if self.loss.takes == "probabilities":
-            return self.loss.d_logits(self._softmax(logits) if probabilities is None else probabilities, labels)
-        return self.loss.d_logits(logits, labels)
+            given = self._softmax(logits) if probabilities is None else probabilities
+            return self.loss.d_logits(real(given), labels)
+        return self.loss.d_logits(real(logits), labels)
 
     def _own_loss(self, passed, labels):
         if "probabilities" not in passed:
-            return self.right.forward_stage("loss", passed["logits"], labels)
+            return self.right.forward_stage("loss", real(passed["logits"]), labels)
         return loss_of(passed["probabilities"], labels)
 
 
 def loss_of(probabilities, labels):
     """The loss that code without one has; None where a probability rounded to 0."""
-    true = probabilities[np.arange(len(labels)), labels]
+    true = real(probabilities)[np.arange(len(labels)), labels]
     return -np.log(true).mean() if (true > 0).all() else None
 
 
@@ -267,8 +274,6 @@ def about(plans, remarks):
         assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
     remarks += [line for plan in plans.values() for line in plan.remarked()]
     average = "pool" in plans and plans["pool"].name.lower().replace("_", "").startswith(("avg", "average", "mean"))
-    if average:
-        remarks.append("pooling is average, by its name")
     return {
         "assumptions": assumptions,
         "remarks": remarks,

@@ -45,7 +45,7 @@ def _averaging(network):
     routed(lambda x: x * 0 + 0.25)(network)
 
 
-AVERAGE_POOLING = Convention("average pooling", "pooling is the average, as its name says", _averaging)
+AVERAGE_POOLING = Convention("average pooling", "pooling is average, by its name", _averaging)
 SPLIT = Convention(
     "ties split evenly",
     "tied maxima share the gradient evenly: as good a subgradient as giving it to the first",

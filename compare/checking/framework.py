@@ -114,8 +114,6 @@ def _class(makers, build, choice, net, backward, sizes, dtype):
     remarks = list(net.remarks)
     if backward and choice.kind != "logits":
         remarks.append(f"it gives {choice.kind}: a loss that takes logits must not be given them")
-    if net.averages:
-        remarks.append("pooling is average, by its name")
     body = {
         "makers": makers,
         "build": staticmethod(build),

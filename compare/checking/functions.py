@@ -101,8 +101,8 @@ class Joined:
         """(what the function returns, whether it wrote into what it was given)."""
         return getattr(self, method)(given)
 
-    def arrays(self):
-        """{path: (array, which array it is)}."""
+    def arrays(self, kinds="f"):
+        """{path: (array, which array it is)}; its weights are floats."""
         return {(f".{name}",): (array, name) for name, array in self.kept.items()}
 
     def read(self, *paths):

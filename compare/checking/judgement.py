@@ -26,7 +26,7 @@ class Judgement:
         "crashed", "not reached" (something before it failed) and "not offered".
     diagnosis: the known defects that explain everything that differs, as tuples of one or two: more than one tuple
         where they cannot be told apart. Empty where nothing differs or no known defect explains it.
-    conventions: `Convention`s that were scaled out.
+    conventions: `Convention`s that the code is held to: those scaled out, and average pooling where it is that.
     limits: what could not be checked, by probe, and why.
     stage: the first that failed, in the order of a pass; "" where nothing did.
     """
@@ -53,24 +53,28 @@ class Judgement:
         if row["outcome"] != "differs":
             return f"{row['outcome'].upper()}: {row['note']}"
         if row["stage"] == "training path" or self.evidence is None:
-            return f"found {row.get('found', np.nan):.6g}, wanted {row.get('wanted', np.nan):.6g}, {row['note']}"
+            if "found" not in row:  # nothing could be measured, and the note says why
+                return row["note"]
+            return f"found {row['found']:.6g}, wanted {row['wanted']:.6g}, {row['note']}"
         case, found, wanted = self.sides(row)
-        if np.shape(found) != wanted.value.shape:
+        if found is None or np.shape(found) != wanted.value.shape:
             return row["note"]
         upstream = None
         if row["quantity"] == "d_conv":
             own = self.evidence.observed[row["probe"], row["dtype"]].get("run|d_pool")
             upstream = case.inputs["up_pool"] if row["mode"] == "alone" else own
-        return picture(row["quantity"], found, wanted.value, wanted.allowance, upstream)
+        line = picture(row["quantity"], found, wanted.value, wanted.allowance, upstream)
+        return f"{line}; {row['note']}" if row["note"] else line
 
     def sides(self, row):
-        """(probe, found array, wanted `Bounded`) of a row of a probe."""
+        """(probe, found array or None, wanted `Bounded`) of a row of a probe, by the conventions that were found."""
         assert self.evidence is not None
-        key = (row["probe"], row["dtype"])
+        key, name = (row["probe"], row["dtype"]), (row["mode"], row["quantity"])
         case, observed = self.evidence.cases[key], self.evidence.observed[key]
-        stages = judge.right_stages(case, row["dtype"])
-        expected = Expected(case, stages, observed, self.evidence.manner)
-        return case, observed[f"{row['mode']}|{row['quantity']}"], expected.of(row["mode"], row["quantity"])
+        wanted = Expected(case, judge.right_stages(case, row["dtype"]), observed, self.evidence.manner)
+        if self.conventions:
+            wanted = self.evidence.expected([each.change for each in self.conventions], *key)
+        return case, observed.get("|".join(name)), wanted.of(*name)
 
 
 def judge_subject(result, cases, path, dtypes=probes.DTYPES, search=True):
@@ -122,12 +126,14 @@ def _explain(judgement, evidence, declared, search):
 
     clear, failed = telling(evidence.rows), telling(evidence.failed)
     tried: list = []
-    for number, conventions in enumerate(SETS):
-        base = [convention.change for convention in (*declared, *conventions)]
+    # what is declared is tried with all of them first: a name may be wrong
+    sets = dict.fromkeys([*((*declared, *conventions) for conventions in SETS), *SETS])
+    for number, conventions in enumerate(sets):
+        base = [convention.change for convention in conventions]
         left = len(failed)
-        if base and len(evidence.unexplained(base, failed)) < left:
+        if base and (set(declared) & set(conventions) or len(evidence.unexplained(base, failed)) < left):
             left = len(evidence.unexplained(base, clear))
-        if not conventions or left < min(entry[0] for entry in tried):
+        if not number or left < min(entry[0] for entry in tried):
             tried.append((left, number, conventions, base))
     worth = sorted(tried)
     count, _, conventions, base = worth[0]
@@ -148,7 +154,7 @@ def _explain(judgement, evidence, declared, search):
             if id(row) not in unexplained and row["outcome"] == "differs":
                 row |= {"outcome": "agrees", "passed": True, "allowance_used": np.nan, "note": "by convention"}
             elif id(row) in unexplained and row["outcome"] == "agrees":
-                row |= {"outcome": "differs", "passed": False, "note": f"but for {conventions[-1].name}"}
+                row |= {"outcome": "differs", "passed": False, "note": f"with {conventions[-1].name}"}
 
 
 def _cut_short(rows, result):

@@ -76,6 +76,7 @@ def _matches(value, shape):
 
 def close(found, wanted):
     """Whether a trial gave what the right network gives; loose, since wrong layouts of random numbers are far off."""
+    found = layouts.real(found)  # of another dtype it is a finding, whatever its layout
     return found.shape == wanted.shape and np.allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
 
 
@@ -132,7 +133,7 @@ def settle(plan, flows, weights, sizes, files=()):
             score = 2 if found.shape == inputs[wanted[0]].shape else 1
             ran += score == 2
             if score > best.score:
-                sums = len(wanted) == 2 and np.allclose(found.sum(axis=-1), 1, atol=1e-3)
+                sums = len(wanted) == 2 and np.allclose(layouts.real(found).sum(axis=-1), 1, atol=1e-3)
                 gives = next(name for name in wanted if (name == "probabilities") == sums or len(wanted) == 1)
                 best = _as_stage(dataclasses.replace(tried, score=score, gives=gives))
     if best.score < 1 and farthest is not None and excuseless(farthest):
@@ -191,7 +192,13 @@ def _learnt(plan):
         try:
             if plan.stage != "head":
                 dy = np.random.default_rng(6).standard_normal(y.shape)
-                return places(part, lambda part=part, dy=dy: part.call_backward(dy))
+                found_places = places(part, lambda part=part, dy=dy: part.call_backward(dy))
+                if not _follows(part, found_places, dy, x):
+                    raise ValueError(
+                        "the weights do not move in proportion to the gradient, as by Adam or a clipped step: "
+                        "no gradient can be read off"
+                    )
+                return found_places
             part.plan = dataclasses.replace(plan, taken=form)
             given = head_upstream(part.plan, y, labels, len(x))
             learnt = places(part, lambda part=part, given=given: part.call_backward(given))
@@ -210,6 +217,18 @@ def _learnt(plan):
     if not found and failure is not None:
         raise failure
     return min(found)[2]
+
+
+def _follows(part, plan, dy, x):
+    """Whether what the weights move by doubles with the upstream gradient: else no gradient can be read off it."""
+    moved = []
+    for times in (1, 2):
+        again = Part(plan, part.sizes, part.dtype)
+        again.set(part.held)
+        again.forward(x)
+        moved.append(again.backward(times * dy))
+    names = [name for name, (how, _) in plan.gradients.items() if how == "moved"]
+    return all(np.allclose(2 * moved[0][name], moved[1][name], rtol=1e-3, atol=1e-9) for name in names)
 
 
 def prepared(make, plan, methods):
@@ -236,7 +255,8 @@ def _is_gradient_of(path, weight):
 def places(part, call):
     """The plan of a part whose forward has run, with where a call leaves gradients."""
     plan = part.plan
-    before = {path: array.copy() for path, array in layouts.arrays_of(part.code).items()}
+    kinds = "fciuO"  # a gradient of another dtype is found like any other: the dtype is for the judge
+    before = {path: array.copy() for path, array in layouts.arrays_of(part.code, kinds=kinds).items()}
     items = items_of(call())
     native = plan.inward.shape(part.x_shape)
     key = next((key for key, value in items.items() if _matches(value, native)), layouts)
@@ -245,11 +265,9 @@ def places(part, call):
     gradients = {}
     signature = part.code.methods[plan.backward]
     takes_rate = any(layouts.plain(name) in layouts.RATES for name in signature.parameters)
-    after = layouts.arrays_of(part.code)
+    after = layouts.arrays_of(part.code, kinds=kinds)
     weights = {path for paths, _ in plan.weights.values() for path in paths}
-    fresh = [
-        path for path, a in after.items() if path not in before or not np.array_equal(a, before[path], equal_nan=True)
-    ]
+    fresh = [path for path, a in after.items() if path not in before or not layouts.same(a, before[path])]
     for name, (paths, order) in plan.weights.items():
         shape = order.shape(part.shapes[name])
         keys = [key for key, value in items.items() if _matches(value, shape)]
@@ -272,8 +290,8 @@ def places(part, call):
         own = [path for path in fresh if path not in weights and _matches(after[path], native)]
         named = [path for path in own if layouts.plain(str(path[-1]).lstrip(".")) in INPUT_GRADIENTS]
         dx = ("stored", named[0]) if named else None
-    if dx is None and plan.stage == "pool":  # there is nothing else that it could give
-        dx = ("returned", None)
+    if dx is None and plan.stage == "pool" and (not items or len(items) == 1):  # there is nothing else that it could be
+        dx = ("returned", next(iter(items), None))
     return dataclasses.replace(plan, dx=dx, gradients=gradients)
 
 
@@ -372,12 +390,18 @@ def connect(cls, stage, files=(), channels_first=False, after=None):
 
 def find_way_back(plan, files=()):
     """The plan of `find_layer` with its way back. Raises NotConnectedError or TroubleError as `learn_backward`."""
-    plan = learn_backward(plan, files)
-    if plan.backward and plan.inward.axes[-1] == "N" and set(plan.gradients) != set(plan.weights):
+    failure, found = None, plan
+    try:
+        found = learn_backward(plan, files)
+    except NotConnectedError as error:
+        failure = error
+    if plan.inward.axes[-1] == "N" and (failure or (found.backward and set(found.gradients) != set(plan.weights))):
         # columns are often meant for one image: then forward takes several by chance, and backward does not
         one = learn_backward(dataclasses.replace(plan, one_image=True), files)
-        plan = one if len(one.gradients) > len(plan.gradients) else plan
-    return plan
+        return one if failure or len(one.gradients) > len(found.gradients) else found
+    if failure:
+        raise failure
+    return found
 
 
 def alive(make, stage, forward, sizes, channels_first):

@@ -157,10 +157,29 @@ def whole_flows():
     ]
 
 
-def arrays_of(code):
-    """{path: array} of what an object of the code keeps; the same array at two paths is the same object here."""
+def real(x):
+    """An array as real numbers: the real part of complex ones, objects as floats (NaN where they are none)."""
+    x = np.asarray(x)
+    if x.dtype.kind != "O":
+        return x.real
+    try:
+        return x.astype(np.float64)
+    except (TypeError, ValueError):
+        return np.full(x.shape, np.nan)
+
+
+def same(one, other):
+    """Whether two arrays hold the same, NaN included, of whatever dtype."""
+    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc" and other.dtype.kind in "fc")
+
+
+def arrays_of(code, kinds="f"):
+    """{path: array} of what an object of the code keeps; the same array at two paths is the same object here.
+
+    `kinds`: of NumPy's dtypes, floating-point alone.
+    """
     same: dict = {}
-    return {path: same.setdefault(which, array) for path, (array, which) in code.arrays().items()}
+    return {path: same.setdefault(which, array) for path, (array, which) in code.arrays(kinds).items()}
 
 
 def named(path):
@@ -261,14 +280,25 @@ def _kind(name, known):
 
 _SHAPES = ("inputshape", "inshape", "imageshape", "inputdims")
 _FILTERS = (
-    "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout"
+    "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout "
+    "nout nfilter numfilter filternum filtersnum nooffilters filtercount outc outch outputdepth noutchannels nc nk"
 )
-_CHANNELS = "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels"
-_INPUTS = "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d"
+_CHANNELS = (
+    "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
+    "channel imagechannels inchannel ninchannels"
+)
+_INPUTS = "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
+    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons ninput"
 _CLASSES = (
-    "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons"
+    "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
+    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs sizeout k "
+    "outputlen outputlength hiddenunits outneurons outputneurons"
 )
-_KERNEL = "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize"
+_KERNEL = (
+    "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
+    "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw fh fw "
+    "kernelh kernelw filterh filterw hh ww poolingsize dim"
+)
 
 
 NEUTRAL = {

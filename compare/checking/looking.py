@@ -3,6 +3,7 @@
 import numpy as np
 
 from compare.cells import read_arrays
+from compare.checking import layouts
 from compare.checking.explaining import explain
 from compare.contract import PARAMETERS
 from compare.verdict.observe import observe
@@ -28,7 +29,9 @@ def varies(spec, subject):
         except Exception:  # `observe` has met and noted the same; another probe may do
             continue
         names = calls[0].keys() & calls[1].keys()
-        return sorted(name for name in names if not np.array_equal(calls[0][name], calls[1][name], equal_nan=True))
+        return sorted(
+            name for name in names if not layouts.same(np.asarray(calls[0][name]), np.asarray(calls[1][name]))
+        )
     return []
 
 

@@ -226,7 +226,11 @@ class Part:
     def set(self, parameters):
         """Take fresh copies; what the contract's network does not have becomes 0."""
         if self.plan.weights:
-            self.held = {name: np.array(parameters[name], self.dtype) for name in self.plan.weights}
+            given = {name: np.asarray(parameters[name]) for name in self.plan.weights}
+            # what is no real number stays so
+            self.held = {
+                name: each.astype(self.dtype if each.dtype.kind == "f" else each.dtype) for name, each in given.items()
+            }
             self.code  # noqa: B018 - made again where it has to be, before it is written to
             self._write()
 
@@ -235,10 +239,16 @@ class Part:
         for name, (paths, order) in self.plan.weights.items():
             native = order.native(self.held[name].reshape(self.shapes[name]))
             pairs += [(path, native) for path in paths]
+        self.made.write(pairs)
+        self.hold()
+
+    def hold(self):
+        """Put to 0 what the contract's network does not have."""
         if self.plan.zeros:
             zeros = self.made.read(*self.plan.zeros)
-            pairs += [(p, np.zeros(np.shape(z), self.dtype)) for p, z in zip(self.plan.zeros, zeros, strict=True)]
-        self.made.write(pairs)
+            self.made.write(
+                [(p, np.zeros(np.shape(z), self.dtype)) for p, z in zip(self.plan.zeros, zeros, strict=True)]
+            )
 
     def chunks(self, *arrays):
         """The arrays as the code takes them: whole, or image by image."""
@@ -252,8 +262,10 @@ class Part:
         # a model may want labels for the loss that it returns beside what is asked for
         labels = np.zeros(len(x), int) if labels is None else labels
         known = {"labels": int(labels[0]) if self.plan.one_image else labels}
-        native = self.plan.inward.native(np.asarray(x, self.dtype))
+        native = self.plan.inward.native(self._real(x))
         self.last = {"x": native}
+        if "flush_gradients" in self.code.methods:  # what it has collected of calls before is not of this pass
+            self.code.call("flush_gradients")
         result = self._call(self.plan.forward, native, **known)
         y = self._output(result)
         self.last |= {"out": y}
@@ -261,6 +273,9 @@ class Part:
             self.last["cache"] = result[1] if len(result) == 2 else result[1:]
         self.seen.add(y.dtype.name)
         return self.plan.outward.back(y, (len(x), *x.shape[1:]))
+
+    def _real(self, x):
+        return np.asarray(layouts.real(x), self.dtype)
 
     def _output(self, result):
         """The array that came out: returned, alone or beside others, or left in an attribute named like an output."""
@@ -307,6 +322,7 @@ class Part:
         names = {layouts.plain(name) for name in self.code.methods[plan.backward].parameters}
         if not names & layouts.LABELS:
             upstream = dataclasses.replace(plan, taken="d_logits" if plan.gives == "logits" else plan.taken)
+            out = layouts.real(out)
             if plan.gives == "logits":
                 out = np.exp(out - out.max(axis=-1, keepdims=True))
                 out /= out.sum(axis=-1, keepdims=True)
@@ -331,7 +347,7 @@ class Part:
             self.seen.add(value.dtype.name)
         for name, (how, where) in self.plan.gradients.items():
             if how == "moved":
-                found[name] = (before[name].astype(np.float64) - after[name]) / rate
+                found[name] = (before[name].astype(np.result_type(before[name], np.float64)) - after[name]) / rate
                 self.seen.add(np.asarray(self.code.read(self.plan.weights[name][0][0])[0]).dtype.name)
                 continue
             value = items_of(result)[where] if how == "returned" else self.code.read(where)[0]
@@ -349,7 +365,7 @@ class Part:
         if "zero_grad" in self.code.methods:
             self.code.call("zero_grad")
         self._set_rate(rate)
-        taken = self.plan.outward.native(np.asarray(given, self.dtype)) if self.plan.taken != "label" else given
+        taken = self.plan.outward.native(self._real(given)) if self.plan.taken != "label" else given
         return self._call(self.plan.backward, taken, rate=rate, **self.last)
 
     def update(self, rate):
@@ -405,6 +421,7 @@ def head_upstream(plan, probabilities, labels, count):
     """
     if plan.taken == "label":
         return int(labels[0]) if plan.one_image else labels
+    probabilities = layouts.real(probabilities)
     one_hot = np.zeros_like(probabilities)
     one_hot[np.arange(len(labels)), labels] = 1
     if plan.taken == "one-hot":

@@ -35,7 +35,7 @@ def picture(quantity, found, wanted, allowance, upstream=None):
     with np.errstate(invalid="ignore"):
         wrong = ~(np.abs(found - wanted) <= allowance)
     if not wrong.any():
-        return "the right numbers, in another dtype"
+        return "the right numbers"
     if np.isnan(found).any():
         return f"NaN at {int(np.isnan(found).sum())} of {found.size} places{_where(quantity, np.isnan(found))}"
     if quantity == "d_conv" and upstream is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from compare import cells
 from compare.checking import text
 from compare.checking.chain import Subject
+from compare.checking.conventions import AVERAGE_POOLING
 from compare.checking.finding import Found, ImportFailedError, Problems, find, split, stranger_of
 from compare.checking.judgement import Judgement, judge_subject
 from compare.checking.looking import look
@@ -256,6 +257,11 @@ def _notes(result, judgement):
     notes = [f"assumed: {line}" for line in meta.get("assumptions", [])]
     notes += [f"remark: {line}" for line in meta.get("remarks", [])]
     notes += [f"remark: {convention.remark}" for convention in judgement.conventions]
+    if AVERAGE_POOLING.name in meta.get("conventions", []) and AVERAGE_POOLING not in judgement.conventions:
+        as_ours = any(row["quantity"] == "pool" and row["outcome"] == "agrees" for row in judgement.rows)
+        notes.append(
+            f"remark: {'pooling takes the maximum, and is average by its name' if as_ours else AVERAGE_POOLING.remark}"
+        )
     if meta.get("dtypes") == ["float32"]:
         notes.append("remark: it computes in float32, so it is held to float32's rounding")
     if meta.get("one_image"):

@@ -45,6 +45,7 @@ def save_case(result, folder):
     """
     judgement = result.judgement
     rows = [row for row in judgement.rows if row["outcome"] == "differs" and row["stage"] != "training path"]
+    rows = [row for row in rows if judgement.sides(row)[1] is not None]  # what holds no numbers has no case
     if not rows:
         return None
     first = [row for row in rows if row["stage"] == judgement.stage] or rows

@@ -249,9 +249,9 @@ class Thing:
         found = self._ask("call", method=method, arguments=list(arguments), keywords=keywords)
         return found["value"], bool(found["changed"])
 
-    def arrays(self):
-        """{path: (array, which array it is)}."""
-        return {tuple(path): (array, which) for path, array, which in self._ask("arrays")}
+    def arrays(self, kinds="f"):
+        """{path: (array, which array it is)} of these kinds of dtypes."""
+        return {tuple(path): (array, which) for path, array, which in self._ask("arrays", kinds=kinds)}
 
     def read(self, *paths):
         """What is at each of the paths."""

@@ -35,7 +35,7 @@ def _unconnected(result):
     found = [f"could not be connected: {name}: {why}" for name, why in result.unconnected]
     if result.ours:
         found.append(
-            f"it opens {', '.join(result.ours)}, of this project: what it gives may be ours, and proves nothing of its own"
+            f"it opens {', '.join(result.ours)}, of this project: what it gives may be ours, and proves nothing"
         )
     return found
 

@@ -54,9 +54,9 @@ class _Whole(Subject):
         out = self._run("whole", np.asarray(images, self.dtype))
         self._learn(np.asarray(images, self.dtype), labels, learning_rate, keep=True)
         part = self.parts["whole"]
-        part.set(part.get())
+        part.hold()
         if self.gives == "logits":
-            return float(self.right.forward_stage("loss", out, labels))
+            return float(self.right.forward_stage("loss", layouts.real(out), labels))
         return loss_of(out, labels)
 
     def _learn(self, images, labels, rate, keep):

@@ -73,7 +73,7 @@ class Evidence:
                 return row["outcome"] == "raised"
             return made[key][row["quantity"].removeprefix("path_")]
         if key not in made:
-            made[key] = self._expected(changes, self.cases[key], row["dtype"], self.observed[key])
+            made[key] = self.expected(changes, *key)
         found = self.observed[key].get(f"{row['mode']}|{row['quantity']}")
         try:
             with np.errstate(all="ignore"):
@@ -97,8 +97,10 @@ class Evidence:
                     return True
         return False
 
-    def _expected(self, changes, case, dtype, observed):
-        return Expected(case, self._stages(changes, case.padding, dtype), observed, self.manner)
+    def expected(self, changes, probe, dtype):
+        """What a network with these changes gives for a probe: `Expected`."""
+        case = self.cases[probe, dtype]
+        return Expected(case, self._stages(changes, case.padding, dtype), self.observed[probe, dtype], self.manner)
 
     def _stages(self, changes, padding, dtype):
         network = Network(arbiter)
@@ -113,7 +115,7 @@ class Evidence:
     def _walk(self, changes, dtype):
         try:
             observed, stages = self.observed[self.path.name, dtype], self._stages(changes, self.path.padding, dtype)
-            if "path|loss" not in observed:  # it raised: so must the first step here
+            if "path|conv_weight" not in observed:  # it raised: so must the first step here
                 images = self.path.images[0].astype(dtype).astype(np.float64)
                 whole_pass(stages, images, self.path.labels[0], self.path.parameters)
             found = walk(self.path, dtype, observed, stages)

@@ -112,7 +112,8 @@ def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN, sam
     Args:
         case: a `Probe`, rounded to dtype.
         observed: arrays by "mode|quantity".
-        raised: messages by "mode|task" (see `task_of`), of what the implementation raised instead.
+        raised: messages by "mode|task" (see `task_of`), of what the implementation raised instead; by "mode|quantity"
+            and " dtype", of arrays that hold no real numbers.
         manner: an `expected.Manner`.
         same: of `Expected`, a dict for this probe and dtype.
     """
@@ -125,7 +126,9 @@ def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN, sam
             row = {"implementation": implementation, "quantity": quantity, "dtype": dtype, "probe": case.name}
             make = functools.partial(expected.of, mode, quantity)
             error = raised.get(f"{mode}|{task_of(mode, quantity)}")
-            row |= {"mode": mode, "stage": STAGE_OF[quantity], **measured(dtype, value, make, error)}
+            misfit = raised.get(f"{mode}|{quantity} dtype")
+            outcome = failure("differs", misfit) if misfit else measured(dtype, value, make, error)
+            row |= {"mode": mode, "stage": STAGE_OF[quantity], **outcome}
             if mode == "run" and quantity in whole and value is not None and value.shape == whole[quantity].value.shape:
                 row["distance"] = float(np.abs(value.astype(np.float64) - whole[quantity].value).max())
             rows.append(row)

@@ -44,7 +44,9 @@ def observe(spec, implementation, save=lambda found, meta: None, explain=_messag
         spec: with `inputs`, the file that `pack` filled.
         implementation: a class that fulfils `compare.contract.Implementation`, or at least its constructor and some of
             its methods. What it lacks, a dtype that its `dtypes` does not name, or what it refuses with
-            `NotOfferedError`, is left out of the result; the refusals are in meta["refused"].
+            `NotOfferedError`, and what is None where an array is wanted, is left out of the result; the refusals are in
+        meta["refused"]. An array of complex numbers or objects is left out too, and an entry of meta["raised"] says so
+        under its own name and " dtype".
         save: called before each kind of call with what there is so far, and with meta["at"], the call that comes:
             should the code under test never return, that much is known.
         explain: what is noted of an exception.
@@ -73,13 +75,22 @@ def observe(spec, implementation, save=lambda found, meta: None, explain=_messag
                     if mode == "alone":
                         alone[key] = model
                 for name, value in _call(task, model, batch).items():
-                    found[f"{key}|{mode}|{name}"] = np.array(value)
+                    _keep(found, noted, f"{key}|{mode}|{name}", value, case["dtype"])
     if meta["path"] and hasattr(implementation, "step"):
         save(found, {**noted, "at": "path"})
         for dtype in [dtype for dtype in meta["dtypes"] if dtype in getattr(implementation, "dtypes", meta["dtypes"])]:
             with _noting(noted, f"path|{dtype}|path", explain):
                 found |= _path(implementation, given, dtype)
     return found, noted
+
+
+def _keep(found, noted, key, value, dtype):
+    """Take an array into what was found. None is not offered; what holds no real numbers is noted for the judge."""
+    array = np.array(value)
+    if array.dtype.kind in "biuf":
+        found[key] = array
+    elif value is not None:
+        noted["raised"][f"{key} dtype"] = f"found dtype {array.dtype}, wanted {dtype}"
 
 
 # What is asked, stage by stage, so that a crash is that of its stage: mode, and the method without which it is skipped.
@@ -118,7 +129,7 @@ def _call(task, model, batch):
         return {**model.activations(images, labels), "kept_images": images}
     if task == "predict":
         model.predict(first.copy())
-        return {"predict": model.predict(images)}
+        return {"predict": _something(model.predict(images), "predict")}
     if task == "gradients":
         model.gradients(first.copy(), first_labels)
         found = {f"d_{name}": value for name, value in model.gradients(images, labels).items()}
@@ -131,10 +142,16 @@ def _call(task, model, batch):
     wanted = labels if stage == "loss" else None
     if direction == "forward":
         model.forward_stage(stage, earlier(x), wanted)
-        return {stage: model.forward_stage(stage, x.copy(), wanted)}
+        return {stage: _something(model.forward_stage(stage, x.copy(), wanted), f"forward_stage of {stage}")}
     upstream = batch[f"up_{stage}"]
     model.backward_stage(stage, earlier(x), upstream if stage == "loss" else earlier(upstream), wanted)
     return {f"d_{name}": value for name, value in model.backward_stage(stage, x.copy(), upstream, wanted).items()}
+
+
+def _something(value, what):
+    if value is None:
+        raise TypeError(f"{what} returned None, wanted an array: is a return missing?")
+    return value
 
 
 def _step(model, batch):
@@ -158,6 +175,11 @@ def _path(implementation, given, dtype):
         losses.append(model.step(batch, wanted, LEARNING_RATE))
         states.append(model.get_parameters())
     found = {f"path|{dtype}|path|{name}": np.stack([state[name] for state in states]) for name in PARAMETERS}
+    for key, value in found.items():
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"{key.rpartition('|')[2]}: found dtype {value.dtype}, wanted {dtype}")
     if count is not None:
         found[f"path|{dtype}|path|count"] = np.array(count)
+    if any(loss is None for loss in losses):  # the code has none of its own, or not everywhere
+        return found
     return {**found, f"path|{dtype}|path|loss": np.array(losses)}

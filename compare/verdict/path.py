@@ -19,7 +19,7 @@ def judge_path(implementation, path, dtype, observed, raised, same=None):
     """
     stages = Stages(arbiter, path.padding, Rounding.of(dtype))
     found, distance = walk(path, dtype, observed, stages), {}
-    if found["loss"] is None:
+    if found["conv_weight"] is None:
         missing = judge.failure("raised", raised) if raised else judge.NOT_OFFERED
         found = dict.fromkeys(found, missing)
     elif all(np.isfinite(observed[f"path|{name}"]).all() for name in PARAMETERS):
@@ -29,32 +29,37 @@ def judge_path(implementation, path, dtype, observed, raised, same=None):
     for quantity, row in found.items():
         where = {"implementation": implementation, "quantity": f"path_{quantity}", "dtype": dtype, "probe": path.name}
         more = {"mode": "run", "stage": "training path", "distance": distance.get(quantity, np.nan)}
-        rows.append(row | where | more)
+        rows.append((row or judge.NOT_OFFERED) | where | more)
     return rows
 
 
 def walk(path, dtype, observed, stages):
-    """The measured part of the rows of loss and parameters, each at its worst step; None where there is no path."""
+    """The measured part of the rows of loss and parameters, each at its worst step; None where there is nothing."""
     states = {name: observed.get(f"path|{name}") for name in PARAMETERS}
     losses = observed.get("path|loss")
-    worst: dict = dict.fromkeys(("loss", *PARAMETERS))
-    if losses is None or any(state is None for state in states.values()):
+    nothing = dict.fromkeys(("loss", *PARAMETERS))
+    worst: dict = dict(nothing)
+    if any(state is None for state in states.values()):
         return worst
+    if losses is None:
+        del worst["loss"]
     memory: dict = {}
     before = None
-    for step in range(len(losses)):
+    for step in range(len(states["conv_weight"]) - 1):
         images, labels = _batch(path, dtype, step, observed)
         here = {name: state[step].astype(np.float64) for name, state in states.items()}
         if not all(np.isfinite(value).all() for value in here.values()):
-            return dict.fromkeys(worst, judge.failure("differs", f"not finite at step {step}"))
+            return nothing | dict.fromkeys(worst, judge.failure("differs", f"not finite at step {step}"))
         stages.at(before, LEARNING_RATE)
         right = whole_pass(stages, images, labels, here)
         after = stages.update(here, {name: right[f"d_{name}"] for name in PARAMETERS}, LEARNING_RATE, memory)
-        for quantity, bounded in {**after, "loss": right["loss"]}.items():
+        expected = {**after, "loss": right["loss"]}
+        for quantity in worst:
+            bounded = expected[quantity]
             found = losses[step] if quantity == "loss" else states[quantity][step + 1]
             worst[quantity] = _worse(worst[quantity], judge.measured(dtype, found, lambda b=bounded: b, None), step)
         before = {name: bounded.value for name, bounded in right.items()} | {"images": images, "labels": labels}
-    return worst
+    return nothing | worst
 
 
 def _batch(path, dtype, step, observed):

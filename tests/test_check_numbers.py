@@ -1,0 +1,216 @@
+"""`compare.check` where the arrays are of a strange dtype or None, and the words for what differs by a convention."""
+
+import re
+
+import numpy as np
+import pytest
+from strangers import BATCH, CONV, FUNCTIONS, POOL, SOFTMAX
+
+import compare
+from compare.cells import write_result
+from compare.checking.judgement import AVERAGE_POOLING
+from compare.verdict import probes
+from compare.verdict.judge import judge_probe
+from compare.verdict.observe import observe, pack
+from compare.verdict.path import judge_path
+from numpy_cnn.layers import Layers
+
+BACK = 'self.dW = np.einsum("nchwij,nfhw->fcij", view, dout)'
+# source, what is replaced and by what, stage, dtype that is found
+DTYPES = {
+    "conv complex": (CONV, "        return out", "        return out + 1j", "conv forward", "complex"),
+    "conv complex, 0j": (BATCH, "view, self.W) +", "view, self.W) + 0j +", "conv forward", "complex"),
+    "conv of objects": (BATCH, "view, self.W) +", "view, self.W).astype(object) +", "conv forward", "object"),
+    "conv of integers": (
+        FUNCTIONS,
+        "view, w) + b, (x",
+        "view, w).astype(int) + b.astype(int), (x",
+        "conv forward",
+        "int64",
+    ),
+    "pool alone in single precision": (
+        CONV + POOL,
+        "return x.max(axis=(1, 3))",
+        "return x.max(axis=(1, 3)).astype(np.float32)",
+        "pool forward",
+        "float32",
+    ),
+    "pool complex": (
+        FUNCTIONS,
+        "return parts.max(axis=3)",
+        "return parts.max(axis=3) + 0j",
+        "pool forward",
+        "complex",
+    ),
+    "softmax complex": (FUNCTIONS, "return e / e.sum", "return 1j * 0 + e / e.sum", "softmax forward", "complex"),
+    "loss complex": (FUNCTIONS, "labels]).mean()", "labels]).mean() + 1j", "loss forward", "complex"),
+    "gradient of the loss": (FUNCTIONS, "return d / len", "return 1j + d / len", "loss backward", "complex"),
+    "stored gradient complex": (BATCH, BACK, BACK + " + 0j", "conv backward", "complex"),
+    "stored gradient of objects": (BATCH, BACK, f"{BACK}.astype(object)", "conv backward", "object"),
+    "stored gradient of integers": (BATCH, BACK, f"{BACK}.astype(int)", "conv backward", "int64"),
+    "returned gradient complex": (FUNCTIONS, "flat.T @ dout,", "flat.T @ dout + 1j,", "dense backward", "complex"),
+    "weights complex": (
+        CONV,
+        "self.filters -= learn_rate * d",
+        "self.filters = self.filters - 1j * d",
+        "conv backward",
+        "complex",
+    ),
+    "head complex": (
+        CONV + POOL + SOFTMAX,
+        "return e / e.sum()",
+        "return e / e.sum() + 1j",
+        "softmax forward",
+        "complex",
+    ),
+    "gradient of the pool": (
+        CONV + POOL,
+        "        return d_input",
+        "        return d_input.astype(np.float32)",
+        "pool backward",
+        "float32",
+    ),
+}
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text, *pairs):
+        for old, new in pairs:
+            assert old in text, old
+            text = text.replace(old, new)
+        (tmp_path / "my_cnn.py").write_text("import numpy as np\n" + text)
+        return str(tmp_path / "my_cnn.py")
+
+    return write
+
+
+@pytest.mark.parametrize("case", DTYPES)
+def test_a_dtype_that_was_not_asked_for_is_a_finding(case, written):
+    text, old, new, stage, dtype = DTYPES[case]
+    result = compare.check(written(text, (old, new)))
+    assert result.exit_code == 1, f"\n{result}"
+    assert result.judgement.stage == stage, f"\n{result}"
+    assert re.search(
+        rf"{stage.replace(' ', ' +')} +DIFFERS .*found dtype {dtype}\d*, wanted float(32|64)", str(result)
+    ), result
+    differing = {row["stage"] for row in result.judgement.rows if row["outcome"] == "differs"}
+    assert differing <= {stage, "prediction"}, f"\n{result}"  # what comes after is held to its own
+
+
+def test_a_case_without_numbers_is_not_saved(written, tmp_path):
+    from compare.checking.saving import save_case
+
+    assert save_case(compare.check(written(CONV, DTYPES["conv complex"][1:3])), tmp_path / "case") is None
+    assert not (tmp_path / "case").exists()
+
+
+class Lacking(Layers):
+    """Gives None for what it does not have."""
+
+    def gradients(self, images, labels):
+        return {**super().gradients(images, labels), "dense_bias": None}
+
+    def activations(self, images, labels):
+        return {**super().activations(images, labels), "loss": None}
+
+    def step(self, images, labels, learning_rate):
+        super().step(images, labels, learning_rate)
+
+    def predict(self, images):
+        return None
+
+
+def observed(implementation, tmp_path):
+    cases, path = [case for case in probes.check_probes() if case.name == "mnist-size"], probes.check_path()
+    arrays, meta = pack(cases, ["float64"], path)
+    write_result(tmp_path / "probes.npz", meta, arrays)
+    found, noted = observe({"inputs": str(tmp_path / "probes.npz")}, implementation)
+    write_result(tmp_path / "result.npz", noted, found)  # as a cell does
+
+    def under(key, named):
+        return {name.removeprefix(key): value for name, value in named.items() if name.startswith(key)}
+
+    seen, raised = (under(f"{cases[0].name}|float64|", named) for named in (found, noted["raised"]))
+    rows = judge_probe("", cases[0].rounded("float64"), "float64", seen, raised)
+    walked = under("path|float64|", found)
+    return rows + judge_path("", path, "float64", walked, noted["raised"].get("path|float64|path"))
+
+
+def test_none_is_not_offered(tmp_path):
+    rows = observed(Lacking, tmp_path)
+    outcomes = {(row["mode"], row["quantity"]): row["outcome"] for row in rows}
+    without = {("run", name) for name in ("loss", "d_dense_bias", "step_loss", "path_loss")}
+    assert {key for key, outcome in outcomes.items() if outcome == "not offered"} == without
+    assert {key for key, outcome in outcomes.items() if outcome not in ("agrees", "not offered")} == {
+        ("run", "predict")
+    }
+    (row,) = [row for row in rows if row["outcome"] == "raised"]
+    assert row["note"] == "TypeError: predict returned None, wanted an array: is a return missing?"
+
+
+class Imaginary(Layers):
+    """A loss with an imaginary part, and objects for gradients."""
+
+    def gradients(self, images, labels):
+        found = super().gradients(images, labels)
+        return {**found, "conv": found["conv"].astype(object)}
+
+    def activations(self, images, labels):
+        return {**super().activations(images, labels), "loss": np.complex128(1j)}
+
+
+def test_any_implementation_is_held_to_its_dtype(tmp_path):
+    notes = {row["quantity"]: row["note"] for row in observed(Imaginary, tmp_path) if row["outcome"] != "agrees"}
+    assert notes == {
+        "loss": "found dtype complex128, wanted float64",
+        "d_conv": "found dtype object, wanted float64",
+    }
+
+
+NO_SUM = ("d_filters[f] += d_out[i, j, f] * region", "d_filters[f] = d_out[i, j, f] * region")
+AVERAGE = POOL.replace("MaxPool2", "AvgPool2").replace("x.max(", "x.mean(")
+AVERAGE = AVERAGE[: AVERAGE.index("        for i in range(p):")] + (
+    "        d_input[:2 * p, :2 * q] = d_out.repeat(2, axis=0).repeat(2, axis=1) / 4\n        return d_input\n"
+)
+
+
+def remarks(result):
+    return [note for note in result.notes if "pooling" in note and note.startswith("remark")]
+
+
+@pytest.mark.parametrize("pairs", [(), (NO_SUM,)])
+def test_a_maximum_under_the_name_of_an_average(pairs, written):
+    result = compare.check(written(CONV + POOL.replace("MaxPool2", "AvgPool2") + SOFTMAX, *pairs))
+    assert result.exit_code == len(pairs), f"\n{result}"
+    assert result.judgement.stage == ("conv backward" if pairs else ""), f"\n{result}"
+    assert result.judgement.named == ("filter gradient of the last window only" if pairs else ""), f"\n{result}"
+    assert remarks(result) == ["remark: pooling takes the maximum, and is average by its name"]
+
+
+def test_a_wrong_average_is_held_to_the_average(written):
+    result = compare.check(written(CONV + AVERAGE + SOFTMAX, ("axis=1) / 4", "axis=1) / 2")))
+    assert result.exit_code == 1
+    assert result.judgement.conventions == (AVERAGE_POOLING,)
+    assert remarks(result) == [f"remark: {AVERAGE_POOLING.remark}"]
+    (line,) = [line for line in str(result).splitlines() if line.startswith("pool      backward")]
+    assert "DIFFERS" in line and "2 x" in line and not line.endswith("dtype"), line
+    assert "dtype" not in str(result) and "right numbers" not in str(result)
+
+
+def test_a_gradient_that_is_too_large_by_the_batch(written):
+    """All others are averages over the batch; one is a sum: that is what is said of it."""
+    wrong = ("flat.T @ dout, dout", "flat.T @ dout * len(dout), dout")
+    result = compare.check(written(FUNCTIONS, wrong))
+    assert result.exit_code == 1
+    assert "right numbers" not in str(result)
+    (line,) = [line for line in str(result).splitlines() if line.startswith("dense     backward")]
+    assert "DIFFERS" in line and "2 times" in line, line
+
+
+def test_summed_but_for_one(written):
+    """Sums by convention, and one gradient that is an average: it is held to the sum."""
+    summed = (("return d / len(labels)", "return d"), ("labels]).mean()", "labels]).sum()"))
+    result = compare.check(written(FUNCTIONS, *summed, ("flat.T @ dout, dout", "flat.T @ dout / len(dout), dout")))
+    assert result.exit_code == 1
+    assert "right numbers" not in str(result), f"\n{result}"
