@@ -287,8 +287,10 @@ _CHANNELS = (
     "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
     "channel imagechannels inchannel ninchannels"
 )
-_INPUTS = "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
+_INPUTS = (
+    "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
     "inputlength inputunits inunits prev nprev sizein inputneurons inneurons ninput"
+)
 _CLASSES = (
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
     "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs sizeout k "
@@ -296,7 +298,8 @@ _CLASSES = (
 )
 _KERNEL = (
     "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
-    "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw fh fw "
+    "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
+    "fh fw "
     "kernelh kernelw filterh filterw hh ww poolingsize dim"
 )
 
