@@ -193,6 +193,10 @@ def signature(function, bound=False):
     return found
 
 
+def _plain(name):
+    return name.lower().replace("_", "")
+
+
 def _constant(value):
     plain = bool | int | float | str
     return isinstance(value, plain) or (isinstance(value, tuple | list) and all(isinstance(v, plain) for v in value))
@@ -320,10 +324,16 @@ class Caller:
             put(self.things[thing], path, value)
 
     def do_set_named(self, thing, names, value):
-        """Set those attributes whose names, without case and underscores, are among these."""
-        for name in attributes(self.things[thing]):
-            if name.lower().replace("_", "") in names:
-                setattr(self.things[thing], name, value)
+        """Set those attributes, and entries of dicts, whose plain names are among these; how many there are."""
+        kept = attributes(self.things[thing])
+        own = [(name,) for name in kept if _plain(name) in names]
+        own = [(f".{name}",) for (name,) in own]
+        for name, inner in kept.items():
+            if isinstance(inner, dict):
+                own += [(f".{name}", key) for key in inner if isinstance(key, str) and _plain(key) in names]
+        for path in own:
+            put(self.things[thing], path, value)
+        return len(own)
 
     def do_forget(self, things):
         """Let go of what nobody asks for any more."""

@@ -184,6 +184,7 @@ class _Chain(Subject):
         else:
             logits = np.asarray(real(passed["logits"]), self.dtype)
             tail, upstream = "logits", self.right.backward_stage("loss", logits, self.dtype.type(1), labels)["logits"]
+            found["given_logits"] = upstream  # not the code's: what follows is computed from it, it is not judged
         for stage, given in ((tail, "pool"), ("pool", "conv"), ("conv", "images")):
             gradients = self._back(stage, upstream, **keywords)
             found |= {given if name == "x" else name: value for name, value in gradients.items()}

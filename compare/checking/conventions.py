@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from compare.verdict.defects.defect import wrap
 from compare.verdict.defects.of_pool import corners, routed, winners
 from compare.verdict.network import Network
@@ -64,3 +66,32 @@ BATCH = (
 )
 # Every set of them that can hold at once, the fewest first.
 SETS = ((), (SPLIT,), *((one,) for one in BATCH), *((SPLIT, one) for one in BATCH))
+
+
+def _guarded(epsilon, guard):
+    """A loss that keeps its probabilities from 0."""
+
+    def change(network):
+        def loss(logits, labels):
+            chosen = network.probabilities(logits)[np.arange(len(labels)), labels]
+            return -np.log(guard(chosen, epsilon)).mean()
+
+        network.loss = loss
+
+    return change
+
+
+def _bound(p, epsilon):
+    return np.clip(p, epsilon, 1 - epsilon)
+
+
+# The ways to keep a logarithm from 0: `epsilon` is small enough to leave a loss as it is but for rare rows.
+GUARDS = tuple(
+    Convention(
+        f"{epsilon:g} {how} the logarithm",
+        f"{epsilon:g} {how} the logarithm keeps the loss finite, which is right but for probabilities as small as that",
+        _guarded(epsilon, guard),
+    )
+    for epsilon in (*(10.0**-n for n in range(5, 21)), float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps))
+    for how, guard in (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends inside", _bound))
+)

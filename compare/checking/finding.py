@@ -26,7 +26,7 @@ from compare.contract import UnavailableError
 
 _PREFIX = r"^(my|simple|naive|numpy|np|layer|activation)?_?"
 LAYER_NAMES = {
-    "conv": re.compile(_PREFIX + r"conv(?!erge|ert|ention)", re.I),
+    "conv": re.compile(_PREFIX + r"conv(?!erge|ert|ention|(olution(al)?)?(_?layer)?_?[13]d|.*transpose)", re.I),
     "pool": re.compile(_PREFIX + r"(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)", re.I),
     "logits": re.compile(_PREFIX + r"(dense|fully_?connected|fc|linear|affine|softmax|output)", re.I),
 }

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compare.checking.conventions import AVERAGE_POOLING, SETS, Convention
+from compare.checking.conventions import AVERAGE_POOLING, BATCH, GUARDS, SETS, Convention
 from compare.checking.picture import picture
 from compare.contract import PARAMETERS
 from compare.verdict import judge, probes
@@ -28,6 +28,8 @@ class Judgement:
         where they cannot be told apart. Empty where nothing differs or no known defect explains it.
     conventions: `Convention`s that the code is held to: those scaled out, and average pooling where it is that.
     limits: what could not be checked, by probe, and why.
+    by_stage: where no known defect explains everything, those that explain all rows of one stage, by stage; an empty
+        list for a stage that none explains.
     stage: the first that failed, in the order of a pass; "" where nothing did.
     """
 
@@ -35,6 +37,7 @@ class Judgement:
     diagnosis: list[tuple[Defect, ...]] = field(default_factory=list)
     conventions: tuple[Convention, ...] = ()
     limits: dict[str, str] = field(default_factory=dict)
+    by_stage: dict[str, list[Defect]] = field(default_factory=dict)
     evidence: Evidence | None = None
 
     @property
@@ -126,12 +129,13 @@ def _explain(judgement, evidence, declared, search):
 
     clear, failed = telling(evidence.rows), telling(evidence.failed)
     tried: list = []
+    guards = _guard(evidence)
     # what is declared is tried with all of them first: a name may be wrong
-    sets = dict.fromkeys([*((*declared, *conventions) for conventions in SETS), *SETS])
+    sets = dict.fromkeys((*guards, *first, *conventions) for first in (declared, ()) for conventions in SETS)
     for number, conventions in enumerate(sets):
         base = [convention.change for convention in conventions]
         left = len(failed)
-        if base and (set(declared) & set(conventions) or len(evidence.unexplained(base, failed)) < left):
+        if base and ({*declared, *guards} & set(conventions) or len(evidence.unexplained(base, failed)) < left):
             left = len(evidence.unexplained(base, clear))
         if not number or left < min(entry[0] for entry in tried):
             tried.append((left, number, conventions, base))
@@ -147,6 +151,8 @@ def _explain(judgement, evidence, declared, search):
                 break
         else:
             found = diagnose(evidence.on(base), DEFECTS)
+    if count and search and not found:
+        judgement.by_stage = _stage_by_stage(evidence.on(base))
     judgement.diagnosis, judgement.conventions = found, conventions
     if base:
         unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)}
@@ -155,6 +161,30 @@ def _explain(judgement, evidence, declared, search):
                 row |= {"outcome": "agrees", "passed": True, "allowance_used": np.nan, "note": "by convention"}
             elif id(row) in unexplained and row["outcome"] == "agrees":
                 row |= {"outcome": "differs", "passed": False, "note": f"with {conventions[-1].name}"}
+
+
+def _guard(evidence):
+    """The convention that keeps the loss from a logarithm of 0, in a tuple, if one explains every loss; else ()."""
+    rows = [
+        r for r in evidence.rows if r["quantity"] in ("loss", "step_loss") and r["outcome"] in ("agrees", "differs")
+    ]
+    if all(row["outcome"] == "agrees" for row in rows):
+        return ()
+    scales = ([], *([convention.change] for convention in BATCH))
+    pairs = ((guard, scale) for scale in scales for guard in GUARDS)
+    return next(((g,) for g, scale in pairs if not evidence.unexplained([g.change, *scale], rows)), ())
+
+
+def _stage_by_stage(evidence):
+    """Of each stage that differs the defects that explain all its rows, each on what the code itself gave before it."""
+    found = {}
+    failed = [row for row in evidence.failed if row["outcome"] in ("agrees", "differs")]
+    for stage in sorted({row["stage"] for row in failed}, key=judge.STAGE_ORDER.__getitem__):
+        if stage != "training path":
+            rows = [r for r in evidence.rows if r["stage"] == stage and r["outcome"] in ("agrees", "differs")]
+            known = [defect for defect in DEFECTS if evidence.explained([defect.change], rows) is None]
+            found[stage] = [defect for defect in known if defect.stage == stage] or known
+    return found
 
 
 def _cut_short(rows, result):

@@ -193,11 +193,7 @@ def _learnt(plan):
             if plan.stage != "head":
                 dy = np.random.default_rng(6).standard_normal(y.shape)
                 found_places = places(part, lambda part=part, dy=dy: part.call_backward(dy))
-                if not _follows(part, found_places, dy, x):
-                    raise ValueError(
-                        "the weights do not move in proportion to the gradient, as by Adam or a clipped step: "
-                        "no gradient can be read off"
-                    )
+                _follow(part, found_places, x, dy, network.backward_stage(plan.stage, x, dy))
                 return found_places
             part.plan = dataclasses.replace(plan, taken=form)
             given = head_upstream(part.plan, y, labels, len(x))
@@ -219,16 +215,29 @@ def _learnt(plan):
     return min(found)[2]
 
 
-def _follows(part, plan, dy, x):
-    """Whether what the weights move by doubles with the upstream gradient: else no gradient can be read off it."""
-    moved = []
-    for times in (1, 2):
-        again = Part(plan, part.sizes, part.dtype)
-        again.set(part.held)
-        again.forward(x)
-        moved.append(again.backward(times * dy))
+def _follow(part, plan, x, dy, right):
+    """Raise ValueError where what the weights move by shows no gradient: no plain step was made.
+
+    It must double with the upstream gradient; and where it is not the right one, the same again must give the same.
+    """
     names = [name for name, (how, _) in plan.gradients.items() if how == "moved"]
-    return all(np.allclose(2 * moved[0][name], moved[1][name], rtol=1e-3, atol=1e-9) for name in names)
+
+    def moved(again, times):
+        again.forward(x)
+        return {name: value for name, value in again.backward(times * dy).items() if name in names}
+
+    def same(one, other):
+        return all(np.allclose(one[name], other[name], rtol=1e-3, atol=1e-9) for name in names)
+
+    if names:
+        parts = [Part(plan, part.sizes, part.dtype) for _ in range(2)]
+        for each in parts:
+            each.set(part.held)
+        once, twice = moved(parts[0], 1), moved(parts[1], 2)
+        plain = same({name: 2 * once[name] for name in names}, twice)
+        known = all(close(once[name], right[name]) for name in names)
+        if not plain or not (known or same(once, moved(parts[0], 1))):
+            raise ValueError("the weights move by more than a rate times the gradient, as by momentum or Adam")
 
 
 def prepared(make, plan, methods):

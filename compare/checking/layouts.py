@@ -289,11 +289,11 @@ _CHANNELS = (
 )
 _INPUTS = (
     "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
-    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons ninput"
+    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev"
 )
 _CLASSES = (
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
-    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs sizeout k "
+    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr sizeout k "
     "outputlen outputlength hiddenunits outneurons outputneurons"
 )
 _KERNEL = (

@@ -114,6 +114,11 @@ class Plan:
     sizes: Sizes = Sizes()
 
     @property
+    def moves(self):
+        """Whether a gradient is read off as what the weights moved by."""
+        return any(how == "moved" for how, _ in self.gradients.values())
+
+    @property
     def agreed(self):
         """Whether the trial gave what the right network gives."""
         return self.score == 3
@@ -197,6 +202,7 @@ class Part:
         self.shapes = {name: sizes.shapes()[name] for name in plan.weights}
         self.changed, self.seen = False, set()
         self.held: dict = {}
+        self.rated = True  # until it turns out that it keeps no rate
         self.made = plan.make(sizes, self.dtype)
         for (name, (paths, order)), found in zip(plan.weights.items(), self._kept(self.made), strict=True):
             if found.shape != order.shape(self.shapes[name]):
@@ -297,23 +303,24 @@ class Part:
             given: the upstream gradient in the contract's layout; whatever a head takes, as it takes it.
             rate: handed on to code that updates its weights itself.
         """
-        before = self.get()
+        before = self.get() if self.plan.moves else {}
         found = self._read(self.call_backward(given, rate), before, rate)
-        if not keep:
-            self.set(before)
+        if not keep and self.held:
+            self._write()
         return found
 
     def learn(self, images, labels, rate=RATE, keep=False):
         """The same of a whole model, from the images and their labels on."""
-        out, before = self.forward(images), self.get()
+        out, before = self.forward(images), self.get() if self.plan.moves else {}
         found = self._read(self.call_learn(out, images, labels, rate), before, rate)
-        if not keep:
-            self.set(before)
+        if not keep and self.held:
+            self._write()
         return found
 
     def _set_rate(self, rate):
         """The learning rate of code that keeps it."""
-        self.code.set_named(layouts.RATES, rate)
+        if self.rated:
+            self.rated = bool(self.code.set_named(layouts.RATES, rate))
 
     def call_learn(self, out, images, labels, rate=RATE):
         """Whatever the model's own backward or training method returns."""
@@ -335,7 +342,7 @@ class Part:
         return self._call(plan.backward, given, labels=wanted, rate=rate)
 
     def _read(self, result, before, rate):
-        after = self.get()
+        after = self.get() if self.plan.moves else {}
         found = {}
         if self.plan.dx:
             how, where = self.plan.dx

@@ -142,6 +142,10 @@ class CheckResult:
                 [{"name": d.name, "stage": d.stage, "looks": d.looks, "advice": d.advice} for d in defects]
                 for defects in judgement.diagnosis
             ],
+            "diagnosis_by_stage": {
+                stage: [{"name": d.name, "looks": d.looks, "advice": d.advice} for d in defects]
+                for stage, defects in judgement.by_stage.items()
+            },
             "conventions": [convention.name for convention in judgement.conventions],
             "limits": judgement.limits,
             "unconnected": [{"name": name, "why": why} for name, why in self.unconnected],

@@ -262,8 +262,8 @@ class Thing:
         self._ask("write", pairs=[list(pair) for pair in pairs])
 
     def set_named(self, names, value):
-        """Set those attributes whose plain names are among these."""
-        self._ask("set_named", names=sorted(names), value=value)
+        """Set those attributes whose plain names are among these; how many there are."""
+        return self._ask("set_named", names=sorted(names), value=value)
 
 
 @dataclass

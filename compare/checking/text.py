@@ -108,6 +108,8 @@ def diagnosis(result):
     """Lines that name the bug, or say that it is none that is known."""
     judgement = result.judgement
     total = result.counts["checked"] + result.counts["not reached"]
+    if not judgement.diagnosis and any(judgement.by_stage.values()):
+        return _by_stage(judgement)
     if not judgement.diagnosis:
         if result.counts["differed"]:
             return [f"diagnosis: no known defect explains it; {judgement.stage} is the first to differ"]
@@ -122,6 +124,20 @@ def diagnosis(result):
         found += [f"{head}{defect.name}; {defect.advice}."]
     change = "this one change" if len(defects) == 1 else "these two changes"
     return [*found, f"           With {change} the result agrees in all {total} quantities."]
+
+
+def _by_stage(judgement):
+    """A line for each stage that differs: the defect that explains all of it, or that none does."""
+    found = []
+    for stage, defects in judgement.by_stage.items():
+        head = "diagnosis: " if not found else "     also: "
+        if len(defects) == 1:
+            found.append(f"{head}{stage}: {defects[0].name}; {defects[0].advice}.")
+        elif defects:
+            found.append(f"{head}{stage}: one of these: {'; or '.join(defect.name for defect in defects)}")
+        else:
+            found.append(f"{head}{stage}: no known defect explains it")
+    return found
 
 
 def _not_checked(result):
