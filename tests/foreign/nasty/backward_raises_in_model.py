@@ -1,6 +1,5 @@
-# stage: dense backward | loss backward
-# status: raised
-# says: ValueError at backward_raises_in_model.py:40
+# status: unconnected
+# says: ValueError at backward_raises_in_model.py:39
 import numpy as np
 
 

@@ -1,5 +1,4 @@
-# stage: conv forward
-# status: stopped
+# status: unconnected
 import sys
 
 import numpy as np

@@ -1,6 +1,5 @@
-# stage: conv forward
-# status: raised
-# says: TypeError at one_element.py:18
+# status: unconnected
+# says: TypeError at one_element.py:17
 # says: an array with one element stands where a number is wanted
 import numpy as np
 

@@ -1,6 +1,5 @@
-# stage: conv backward
-# status: raised
-# says: ValueError at raises_in_conv_backward.py:17
+# status: unconnected
+# says: ValueError at raises_in_conv_backward.py:16
 import numpy as np
 
 
