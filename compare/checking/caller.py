@@ -296,10 +296,9 @@ class Caller:
                     found[name] = signature(raw, bound=True)
         return found
 
-    def do_make(self, thing, arguments, keywords):
-        """An object of a class; its number and its methods."""
-        made = self.thing(thing)(*arguments, **keywords)
-        return {"thing": self.keep(made)["of"], "methods": self.methods(type(made)), "called": type(made).__name__}
+    def do_make(self, number, thing, arguments, keywords):
+        """Make an object of a class, to be known by that number."""
+        self.things[number] = self.thing(thing)(*arguments, **keywords)
 
     def do_call(self, thing, method, arguments, keywords):
         """What a call returns, and which of its arrays it wrote to."""

@@ -293,8 +293,8 @@ _INPUTS = (
 )
 _CLASSES = (
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
-    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr sizeout k "
-    "outputlen outputlength hiddenunits outneurons outputneurons"
+    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr sizeout "
+    "k outputlen outputlength hiddenunits outneurons outputneurons"
 )
 _KERNEL = (
     "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
@@ -437,7 +437,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         if stage != "conv" and stage != "whole":  # a pool has none, whatever the convolution has
             return None if default is not inspect.Parameter.empty else 0
         same = sizes.padding == "same"
-        return sizes.padding if meaning.text else int(same)
+        text = sizes.padding.upper() if isinstance(default, str) and default.isupper() else sizes.padding
+        return text if meaning.text else int(same)
     if name in ("stride", "strides"):
         size = 2 if stage == "pool" else 1
         return (size, size) if meaning.pair else size

@@ -202,8 +202,11 @@ class Part:
         self.shapes = {name: sizes.shapes()[name] for name in plan.weights}
         self.changed, self.seen = False, set()
         self.held: dict = {}
+        self.blank: list | None = None  # zeros in the shapes of what is held at 0
         self.rated = True  # until it turns out that it keeps no rate
         self.made = plan.make(sizes, self.dtype)
+        if sizes == plan.sizes:  # the orders of its weights were read off an object of just these sizes
+            return
         for (name, (paths, order)), found in zip(plan.weights.items(), self._kept(self.made), strict=True):
             if found.shape != order.shape(self.shapes[name]):
                 raise NotOfferedError(f"{plan.name}: {layouts.named(paths[0])} keeps its shape {found.shape}")

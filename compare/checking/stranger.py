@@ -76,6 +76,7 @@ class Stranger:
         self.generation, self.process = 0, None
         self.loaded: list = []  # requests that loaded modules: asked again in a fresh process
         self.dropped: list = []
+        self.unread = self.numbered = 0
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process, in __exit__
         self.told: dict = {"ours": set(), "frameworks": set(), "seeded": set()}
 
@@ -107,7 +108,7 @@ class Stranger:
         os.close(answer_write)
         self.asking, self.answers = os.fdopen(ask_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
         self.generation += 1
-        self.dropped = []
+        self.dropped, self.unread = [], 0
         self._exchange({"do": "path", "folders": self.folders}, self.limit)
         for request in self.loaded:
             self._exchange(request, self.limit)
@@ -134,7 +135,7 @@ class Stranger:
             self.start()
         if self.dropped:
             things, self.dropped = self.dropped, []
-            self._exchange({"do": "forget", "things": things}, self.limit)
+            self.tell("forget", things=things)
         left = self.limit - self.spent
         if left <= 0:
             raise HungError(f"no time is left of {self.limit:g} s")
@@ -143,6 +144,16 @@ class Stranger:
             return self._exchange({"do": do, **request}, min(left, max(1.0, self.limit / SHARE)))
         finally:
             self.spent += time.monotonic() - begin
+
+    def tell(self, do, **request):
+        """As `ask`, of what gives no value: what it raises is raised by the next that does."""
+        if self.process is None:
+            self.start()
+        try:
+            caller.send(self.asking, {"do": do, **request}, _keep)
+            self.unread += 1
+        except OSError:  # nobody reads any more: the next answer that is waited for says so
+            self.unread += 1
 
     def load(self, do, **request):
         """As `ask`, of what loads a module: it is loaded again whenever the process is a fresh one."""
@@ -155,7 +166,10 @@ class Stranger:
         try:
             caller.send(self.asking, request, _keep)
             reader = _Timed(self.answers, time.monotonic() + seconds)
-            answer = caller.receive(reader, self._known)
+            answers = [caller.receive(reader, self._known) for _ in range(self.unread + 1)]
+            self.unread = 0
+            # of requests that were made one after the other the first that failed is told
+            answer = next((each for each in answers if each is None or "raised" in each), answers[-1])
         except TimeoutError:
             self.end()
             raise HungError(f"no answer within {seconds:.3g} s") from None
@@ -173,6 +187,11 @@ class Stranger:
 
     def _known(self, message):
         return Thing(self, message["of"], message["type"])
+
+    def number(self):
+        """A number for a thing that is to be made: below 0, since those that the process gives are above."""
+        self.numbered -= 1
+        return self.numbered
 
     def noticed(self):
         """Add what the process has noticed of this project, of frameworks and of seeds to `told`."""
@@ -259,7 +278,9 @@ class Thing:
 
     def write(self, pairs):
         """Set values at paths: (path, value)."""
-        self._ask("write", pairs=[list(pair) for pair in pairs])
+        if self.stale:
+            raise StaleError(f"{self.name} was made in a process that is no more")
+        self.stranger.tell("write", thing=self.number, pairs=[list(pair) for pair in pairs])
 
     def set_named(self, names, value):
         """Set those attributes whose plain names are among these; how many there are."""
@@ -291,9 +312,11 @@ class Class:
 
     def __call__(self, *arguments, **keywords):
         """An object of the class, as a `Thing`."""
-        found = self.stranger.ask("make", thing=self.at, arguments=list(arguments), keywords=keywords)
-        methods = {name: signature(each) for name, each in found["methods"].items()}
-        return Thing(self.stranger, found["thing"], methods=methods, name=found["called"])
+        if self.stranger.process is None:
+            self.stranger.start()
+        number = self.stranger.number()
+        self.stranger.tell("make", number=number, thing=self.at, arguments=list(arguments), keywords=keywords)
+        return Thing(self.stranger, number, methods=self.methods, name=self.called)
 
 
 @dataclass
