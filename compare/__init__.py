@@ -11,8 +11,7 @@ No framework is imported here or by any of these: each implementation runs in a 
 `verdict`, `training`, `timing` and `pages`, since `compare.parity` cannot be both a function and a module.
 """
 
-from typing import Any
-
+# No import here: `python -m compare` runs this while the current folder, with anybody's files, is first on the path.
 __all__ = [
     "accuracy",
     "check",
@@ -38,7 +37,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name):
     """Load a function where it is first used: `import compare` stays quick, and pandas is needed by tables only."""
     if name not in _HOMES:
         raise AttributeError(f"module 'compare' has no attribute {name!r}")

@@ -1,6 +1,15 @@
 """`python -m compare`."""
 
-from compare.cli import main
+import sys
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the current folder: before anything is imported that a file in it could stand for
+
+    from compare import start
+
+    start.by_name()
+
+    from compare.cli import main
+
     main()

@@ -110,8 +110,8 @@ class _Process:
         spec_file.write_text(json.dumps({**spec, "result": str(self.result), "partial": str(self.partial)}))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                # -P: the folder this is started from must not shadow a framework
-                [sys.executable, "-P", "-m", module, str(spec_file)],
+                # -P and start: neither the folder this is started from nor the project's may shadow a framework
+                [sys.executable, "-P", str(ROOT / "compare" / "start.py"), module, str(spec_file)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

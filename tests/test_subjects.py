@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from strangers import BATCH, CONTRACT, CONV, FUNCTIONS, NETWORK, POOL, SOFTMAX, TRAINED
 
-from compare.checking import explaining, finding
+from compare.checking import finding
 from compare.contract import BACKWARD, PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
 

@@ -4,7 +4,6 @@ Run by its path with the numbers of two pipes; it holds NumPy, Python's own libr
 is answered is a message: three lengths, JSON, and the bytes of arrays, one after the other. Nothing is unpickled.
 """
 
-import ast
 import contextlib
 import fcntl
 import importlib
@@ -21,6 +20,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+
+_spec = importlib.util.spec_from_file_location("beside", Path(__file__).with_name("beside.py"))
+beside = importlib.util.module_from_spec(_spec)  # by its place: no package of this project can be imported here
+_spec.loader.exec_module(beside)
 
 HEAD = struct.Struct("<QQ")  # bytes of JSON, bytes of arrays
 LARGEST = 1 << 31  # bytes of a message: a result that is larger is refused before it is copied
@@ -237,31 +240,27 @@ class Caller:
         return {"value": value}
 
     def do_path(self, folders):
-        """Put the folders in front of the search path."""
-        sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+        """Let the code in the folders import what is beside it; the first is where it stands."""
+        for folder in folders:
+            beside.add(Path(folder))
         os.chdir(folders[0])
 
     def do_module(self, name):
-        """Import by name; the module's number."""
+        """Import by name; which of the loaded modules it is."""
         self.modules.append(importlib.import_module(name))
         return len(self.modules) - 1
 
-    def do_file(self, file, name, source=None):
-        """Run a file, or a text in its place, as a module of that name."""
-        loaded = sys.modules.get(name)
-        if loaded is None or getattr(loaded, "__file__", None) != file:
-            spec = importlib.util.spec_from_file_location(name, file)
-            loaded = importlib.util.module_from_spec(spec)
-            sys.modules[name] = loaded
-            try:
-                if source is None:
-                    spec.loader.exec_module(loaded)
-                else:
-                    exec(compile(source, file, "exec"), vars(loaded))
-            except BaseException:
-                del sys.modules[name]
-                raise
-        self.modules.append(loaded)
+    def do_file(self, outermost, parts, source=None):
+        """Import a file by what it is called in its outermost package, or a text in its place; which module it is.
+
+        Args:
+            outermost: the file itself, or the __init__.py of the outermost package that it is in.
+            parts: the names from there to it.
+        """
+        sys.argv[:] = [str(Path(outermost).parent.joinpath(*parts[1:])) + ".py" if parts[1:] else outermost]
+        name = beside.name_for(parts[0], Path(outermost))
+        module = beside.load(name, Path(outermost), source)
+        self.modules.append(importlib.import_module(".".join([name, *parts[1:]])) if parts[1:] else module)
         return len(self.modules) - 1
 
     def do_inventory(self, module):
@@ -350,7 +349,8 @@ class Caller:
 
         def hook(event, arguments):
             path = arguments[0] if event == "open" else None
-            if isinstance(path, str) and path.startswith(folders) and path != __file__:  # a traceback opens this one
+            if isinstance(path, str) and path.startswith(folders) and not path.startswith(str(Path(__file__).parent)):
+                # what stands beside this file runs here, and tracebacks open it
                 self.touched.add(os.path.relpath(path, self.project).partition(os.sep)[0])
 
         sys.addaudithook(hook)
@@ -384,17 +384,6 @@ def described(error):
     return {"type": bases[0], "bases": bases, "texts": texts, "frames": frames, "name": name if name else None}
 
 
-def definitions(source):
-    """A text with nothing but its imports, classes, functions and constants; and how many statements were left out."""
-    tree, kept = ast.parse(source), []
-    for node in tree.body:
-        simple = isinstance(node, ast.Assign) and not any(isinstance(each, ast.Call) for each in ast.walk(node))
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.FunctionDef) or simple:
-            kept.append(node)
-    left = len(tree.body) - len(kept)
-    return ast.unparse(ast.Module(kept, [])), left
-
-
 def main():
     """Answer until nobody asks any more."""
     # where code that closes all that it did not open does not find them
@@ -403,6 +392,7 @@ def main():
     warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
     caller = Caller(project)
     caller.watch()
+    beside.serve()
     with os.fdopen(asked, "rb") as pipe_in, os.fdopen(answers, "wb") as pipe_out:
         while (message := receive(pipe_in, caller.known)) is not None:
             answer = caller.answer(message)

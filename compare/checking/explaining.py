@@ -1,13 +1,11 @@
 """What an exception of somebody's code says, in one line; and why, where it is what old code is known to fail with."""
 
 import re
-import site
-import sysconfig
 from pathlib import Path
 
 import numpy as np
 
-from compare.checking import caller
+from compare.checking import beside, caller
 from compare.checking.models import LIBRARIES
 from compare.checking.part import ReturnedNothingError
 from compare.checking.stranger import PROJECT, CrashedError, HungError, RaisedError
@@ -51,8 +49,5 @@ def is_users(filename):
     if filename.startswith("<") or LIBRARIES.search(filename):
         return False
     path = Path(filename)
-    packages = [Path(folder) for folder in (*site.getsitepackages(), site.getusersitepackages())]
-    if any(path.is_relative_to(folder) for folder in packages):  # in the library's own folder without an environment
-        return not path.is_relative_to(Path(np.__file__).parent)
-    inside = [PROJECT / "compare", Path(np.__file__).parent, Path(sysconfig.get_paths()["stdlib"])]
-    return not any(path.is_relative_to(folder) for folder in inside)
+    ours = (PROJECT / "compare", Path(np.__file__).parent)
+    return not beside.of_python(path) and not any(path.is_relative_to(folder) for folder in ours)

@@ -2,14 +2,12 @@
 
 import contextlib
 import difflib
-import json
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compare.checking import caller, functions, layers, models, whole
+from compare.checking import functions, layers, models, notebook, whole
 from compare.checking.chain import chain
 from compare.checking.explaining import explain, is_users
 from compare.checking.stranger import (
@@ -181,7 +179,7 @@ def _load(place, stranger, left_out):
     path = Path(place)
     if path.is_dir() and not files:
         raise NothingFoundError(f"{place} has no .py files")
-    if not files and (path.suffix in (".py", ".ipynb") or "/" in place or "\\" in place):
+    if not files and (path.suffix in (".py", ".ipynb") or not all(part.isidentifier() for part in place.split("."))):
         raise FileNotFoundError(f"no file or folder {place}")
     if not files:
         return [_module(place, stranger)]
@@ -205,62 +203,27 @@ def _module(place, stranger):
 
 
 def _import(file, stranger, left_out, project=False):
-    """Import a file by its path; its package by name where it is in one.
+    """Import a file by its path, under the name that it has in its outermost package.
 
     Args:
         project: whether it is one of several: then of a script, which computes as it is loaded, definitions are taken.
     """
+    source, note = None, None
     if file.suffix == ".ipynb":
-        source, name = _notebook(file), "notebook"
-    else:
-        source, name = None, ""
+        try:
+            source, note = notebook.definitions(notebook.cells(file), file.name)
+        except ValueError as error:
+            raise NothingFoundError(str(error)) from error
+    elif file.suffix != ".py":
+        raise NothingFoundError(f"{file}: found a file that ends in {file.suffix!r}, wanted .py, .ipynb or .onnx")
+    elif project and notebook.computes(text := file.read_text(errors="replace")):
+        source, note = notebook.definitions([text], file.name, "file")
+    left_out += [note] if note else []
     folder, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
-    while (folder / "__init__.py").is_file():
+    while source is None and (folder / "__init__.py").is_file():
         folder, parts = folder.parent, [folder.name, *parts]
-    if source is None and (len(parts) > 1 or file.stem == "__init__"):
-        return _run(lambda: stranger.load("module", name=".".join(parts)), file)
-    if project and source is None:
-        source = _script(file)
-    if source is not None:
-        with _syntax(file):
-            source, left = caller.definitions(source)
-        if left:
-            left_out.append(f"{file.name}: {left} statements that are neither imports nor definitions were left out")
-    # a name that Python or this process has already would hide one of the two
-    taken = file.stem in sys.stdlib_module_names or file.stem in ("numpy", "__main__") or not file.stem.isidentifier()
-    name = name or (f"checked_{file.stem}" if taken else file.stem)
-    return _run(lambda: stranger.load("file", file=str(file), name=name, source=source), file)
-
-
-def _script(file):
-    """The text of a file that computes when it is loaded; None of one that only defines."""
-    try:
-        text = file.read_text(errors="replace")
-        tree = caller.ast.parse(text)
-    except (SyntaxError, ValueError, OSError):  # told by the import itself
-        return None
-    working = (caller.ast.For, caller.ast.While, caller.ast.With)
-    return text if any(isinstance(node, working) for node in tree.body) else None
-
-
-def _notebook(file):
-    """The text of a notebook's code cells, without what is not Python: lines that begin with % or !."""
-    try:
-        cells = json.loads(file.read_text())["cells"]
-        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise NothingFoundError(f"{file}: found no notebook ({type(error).__name__}: {error})") from error
-    lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith(("%", "!", "?"))]
-    return "\n".join(lines)
-
-
-@contextlib.contextmanager
-def _syntax(file):
-    try:
-        yield
-    except SyntaxError as error:
-        raised = {**caller.described(error), "frames": [[str(file), error.lineno or 0]]}
-        raise ImportFailedError(explain(RaisedError(str(error), raised))) from error
+    outermost = folder / parts[0] / "__init__.py" if file.parent != folder else file
+    return _run(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
 
 
 def _run(load, place):

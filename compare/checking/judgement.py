@@ -171,6 +171,8 @@ def _guard(evidence):
     if all(row["outcome"] == "agrees" for row in rows):
         return ()
     scales = ([], *([convention.change] for convention in BATCH))
+    if any(not evidence.unexplained(scale, rows) for scale in scales if scale):
+        return ()  # nothing is left that a guard would have to explain
     pairs = ((guard, scale) for scale in scales for guard in GUARDS)
     return next(((g,) for g, scale in pairs if not evidence.unexplained([g.change, *scale], rows)), ())
 

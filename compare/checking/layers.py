@@ -9,7 +9,7 @@ import numpy as np
 
 from compare.checking import layouts
 from compare.checking.part import INPUT, Part, Plan, ReturnedNothingError, Sizes, head_upstream, items_of, like, size_of
-from compare.checking.stranger import CrashedError, HungError, RaisedError, StrangersError
+from compare.checking.stranger import CrashedError, HungError, RaisedError, StaleError, StrangersError
 from compare.contract import NotOfferedError
 
 FORWARDS = ("forward", "feedforward", "__call__", "forward_pass", "call", "feed_forward", "forward_propagate")
@@ -35,6 +35,10 @@ FORWARD_TASK = {"head": "head", "whole": "activations"}
 BACKWARD_TASK = {"head": "head backward", "whole": "gradients"}
 
 INPUT_GRADIENTS = {"dinputs", "dinput", "dx", "gradinput", "inputgrad", "dlinput", "dimage", "dimages"}
+
+
+# What comes of a call that may not be the code's own: what it raises, and what its arrays do not fit. The rest is ours.
+ATTEMPT = (RaisedError, StaleError, NotOfferedError, ReturnedNothingError, ValueError, TypeError)
 
 
 class NotConnectedError(Exception):
@@ -119,7 +123,7 @@ def settle(plan, flows, weights, sizes, files=()):
                     found = np.concatenate([part.forward(chunk).copy() for (chunk,) in part.chunks(x)])
             except (CrashedError, HungError) as error:
                 raise TroubleError(task, error.outcome, error) from error
-            except Exception as error:  # a layout that is not the code's may fail in any way
+            except ATTEMPT as error:  # a layout that is not the code's may fail in any way
                 if best.score < 1 and progress(error, files) > reached:
                     best, reached, farthest = tried, progress(error, files), error
                 continue
@@ -168,7 +172,7 @@ def learn_backward(plan, files=()):
             found = _learnt(dataclasses.replace(plan, backward=name, make=make))
         except (CrashedError, HungError) as error:
             raise TroubleError(task, error.outcome, error) from error
-        except Exception as error:  # a way to call it that is not the code's may fail in any way
+        except ATTEMPT as error:  # a way to call it that is not the code's may fail in any way
             if farthest is None or progress(error, files) > progress(farthest, files):
                 farthest = error
             continue
@@ -208,7 +212,7 @@ def _learnt(plan):
             found.append((not agrees, len(found), learnt))
         except (CrashedError, HungError):
             raise
-        except Exception as error:  # another form may be what it takes
+        except ATTEMPT as error:  # another form may be what it takes
             failure = failure or error
     if not found and failure is not None:
         raise failure
@@ -356,7 +360,7 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
                     weights, zeros = weights_of(making(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
                 except (CrashedError, HungError) as error:
                     raise TroubleError(f"{stage} forward", error.outcome, error) from error
-                except Exception as error:  # arguments that are not the code's; the farthest is told if none are
+                except ATTEMPT as error:  # arguments that are not the code's; the farthest is told if none are
                     failures.append(error)
                     continue
                 if all(weights.values()):
@@ -455,7 +459,7 @@ def _runs(plan, sizes):
         part.set(parameters)
         given = part.chunks(inputs[INPUT[plan.stage]])
         return np.concatenate([part.forward(chunk) for (chunk,) in given]).shape == inputs[plan.stage].shape
-    except Exception:  # it cannot be run at these sizes, in whatever way it says so
+    except ATTEMPT:  # it cannot be run at these sizes, in whatever way it says so
         return False
 
 
@@ -478,7 +482,7 @@ def _geometries(makers, stage, padding):
     for make in makers:
         try:
             arrays = layouts.arrays_of(make(Sizes(padding=padding), np.dtype(np.float64)))
-        except Exception:  # its message is told by the caller, who makes the same object again
+        except ATTEMPT:  # its message is told by the caller, who makes the same object again
             continue
         shapes = [array.shape for path, array in arrays.items() if not layouts.is_gradient(path)]
         if stage == "conv":

@@ -293,7 +293,8 @@ _INPUTS = (
 )
 _CLASSES = (
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
-    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr sizeout "
+    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr "
+    "sizeout "
     "k outputlen outputlength hiddenunits outneurons outputneurons"
 )
 _KERNEL = (
@@ -387,14 +388,17 @@ def arguments(signature, name, stage, sizes, dtype, meaning):
         return values
     usual: tuple = {"conv": (sizes.input_shape[2], sizes.filters, 3), "pool": (2, 2)}.get(stage, ())
     usual = usual or (int(np.prod(sizes.pool)), sizes.classes)
-    named = {plain(p.name) for p in parameters if p.name in values}
-    if stage == "conv" and len(unknown) == 1 and not named:
+    if stage == "conv" and len(unknown) == 1 and len(values) == 0:
         usual = (sizes.filters,)
-    if named & {*_FILTERS.split(), *_CHANNELS.split(), *_INPUTS.split(), *_CLASSES.split()} or len(unknown) > len(
-        usual
-    ):
+    short = all(len(each) <= 2 for each in unknown)  # a letter names nothing: what stands at its place is meant
+    named = {plain(p.name) for p in parameters if p.name in values}
+    if (named & _SIZES and not short) or len(unknown) > len(usual):
         raise TypeError(f"{name} wants {', '.join(unknown)}, which nothing is known for")
-    return values | dict(zip(unknown, usual, strict=False))
+    required = [p.name for p in parameters if p.default is p.empty]
+    places = [required.index(each) if named & _SIZES else number for number, each in enumerate(unknown)]
+    if max(places) >= len(usual):
+        raise TypeError(f"{name} wants {', '.join(unknown)}, which nothing is known for")
+    return values | {each: usual[place] for each, place in zip(unknown, places, strict=True)}
 
 
 def preparation(signature, stage, sizes, dtype):

@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 import tempfile
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from compare import cells
 from compare.checking import text
 from compare.checking.chain import Subject
 from compare.checking.conventions import AVERAGE_POOLING
-from compare.checking.finding import Found, ImportFailedError, Problems, find, split, stranger_of
+from compare.checking.finding import Found, ImportFailedError, NothingFoundError, Problems, find, split, stranger_of
 from compare.checking.judgement import Judgement, judge_subject
 from compare.checking.looking import look
 from compare.checking.stranger import PROJECT
-from compare.contract import UnavailableError
+from compare.contract import NotOfferedError, UnavailableError
 from compare.verdict import probes
 from compare.verdict.expected import QUANTITIES
 from compare.verdict.observe import pack
@@ -39,6 +40,10 @@ ROW_COLUMNS = (
     "wanted",
     "note",
 )
+
+
+class BrokenError(RuntimeError):
+    """An error of this tool's own, which says nothing about the code that was checked."""
 
 
 class DiffersError(AssertionError):
@@ -177,12 +182,37 @@ def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
         FileNotFoundError: no such file.
         ValueError: nothing in there that can be checked; a timeout or threads out of range.
         UnavailableError: it needs a framework that is not installed.
+        BrokenError: this tool failed.
     """
     if not timeout > 0:
         raise ValueError(f"timeout: found {timeout!r}, wanted seconds above 0")
     if not (isinstance(threads, int) and threads >= 1):
         raise ValueError(f"threads: found {threads!r}, wanted a whole number of 1 or more")
     name = target if isinstance(target, str) else str(target) if isinstance(target, Path) else _address(target)
+    _check_place(name)
+    try:
+        return _check(name, timeout, threads, seed, search)
+    except (NothingFoundError, FileNotFoundError, UnavailableError, NotOfferedError):
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        at = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {error}"
+        raise BrokenError(f"an error of this tool's own, while it tried {name}: {at}") from error
+
+
+def _check_place(name):
+    """Raise ValueError for a target that can be no file, so that nothing has to be started to see it."""
+    shown = name if len(name) <= 80 else f"{name[:60]}..."
+    try:
+        there = Path(name).exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"target: found {shown!r}, wanted a path or a module's name: {reason}") from error
+    if not (there or name.isprintable()) or not name:
+        raise ValueError(f"target: found {shown!r}, wanted a path or a module's name")
+
+
+def _check(name, timeout, threads, seed, search):
     cases, path = cases_and_path(seed)
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "probes.npz"
@@ -207,7 +237,7 @@ def _of_framework(spec):
     if result.status == "missing":
         if result.meta.get("needs"):
             raise UnavailableError(result.error)
-        raise (FileNotFoundError if result.meta.get("absent") else ValueError)(result.error)
+        raise (FileNotFoundError if result.meta.get("absent") else NothingFoundError)(result.error)
     return result
 
 
@@ -222,7 +252,7 @@ def _observed(found, stranger, spec):
         more = {"listed": found.listed, "loads": stranger.loaded, "folders": stranger.folders, "argv": stranger.argv}
         try:
             return _of_framework({**spec, **more})
-        except ValueError as error:
+        except NothingFoundError as error:
             if subject is None:
                 raise
             remarks = [f"not checked: {error}"]

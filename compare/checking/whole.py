@@ -143,7 +143,7 @@ def _find(cls, forward, files):
                 gradients = part.learn(x, labels)
             except (CrashedError, HungError) as error:
                 raise layers.TroubleError(layers.BACKWARD_TASK["whole"], error.outcome, error) from error
-            except Exception as error:  # another method of that name, or other labels
+            except layers.ATTEMPT as error:  # another method of that name, or other labels
                 if layers.progress(error, files) and _takes_labels(cls.methods[name]):
                     raising = raising or error
                 continue

@@ -1,0 +1,62 @@
+"""What is taken of a text that computes: its imports, definitions and constants; a training is left out.
+
+Of a notebook all code cells together are the text. What is left out becomes empty lines, so that line numbers stay.
+"""
+
+import ast
+import json
+
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+WORK = (ast.For, ast.While, ast.With)
+
+
+def cells(path):
+    """The sources of a notebook's code cells; ValueError if it is no notebook."""
+    try:
+        found = json.loads(path.read_text())["cells"]
+        return ["".join(cell["source"]) for cell in found if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} is no notebook: {type(error).__name__}: {error}") from error
+
+
+def computes(text):
+    """Whether a text does more than to define, as a script that trains does; False of what is no Python."""
+    try:
+        return any(isinstance(node, WORK) for node in ast.parse(text).body)
+    except (SyntaxError, ValueError):  # told by whoever runs it
+        return False
+
+
+def definitions(sources, name, unit="cell"):
+    """(text, remark or None): the sources as one text, with nothing but imports, definitions and constants."""
+    lines: list = []
+    left: list = []
+    for number, source in enumerate(sources, 1):
+        plain = ["" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()]
+        where = f"{unit} {number}" if unit == "cell" else "it"
+        try:
+            body = ast.parse("\n".join(plain)).body
+        except SyntaxError as error:
+            body, plain = [], [""] * len(plain)
+            left.append(f"{where}, which is no Python (line {error.lineno}: {error.msg})")
+        for node in body:
+            if isinstance(node, DEFINITIONS) or _is_constant(node):
+                continue
+            plain[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                at = f"{where}: " if unit == "cell" else f"line {node.lineno}: "
+                left.append(f"{at}{ast.unparse(node).splitlines()[0][:60]}")
+        lines += plain
+    more = f"; and {len(left) - 3} more" if len(left) > 3 else ""
+    note = f"of {name} imports, definitions and constants are taken, left out: {'; '.join(left[:3])}{more}"
+    return "\n".join(lines) + "\n", note if left else None
+
+
+def _is_constant(node):
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return False
+    try:
+        ast.literal_eval(node.value)
+    except (ValueError, TypeError):
+        return False
+    return True
