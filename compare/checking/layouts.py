@@ -305,6 +305,7 @@ _KERNEL = (
 )
 
 
+_SIZES = {*_FILTERS.split(), *_CHANNELS.split(), *_INPUTS.split(), *_CLASSES.split()}
 NEUTRAL = {
     "beta",
     "momentum",
