@@ -34,7 +34,7 @@ def run(*arguments, cwd, module=("-m", "compare"), **environment):
     [
         ("...", "no file or folder ..."),
         (".hidden", "no file or folder .hidden"),
-        ("..", "nothing to check in .."),
+        ("..", "has no .py files"),
         ("a..b", "no file or folder a..b"),
         ("a" * 300, "target: found 'aaa"),
         ("a" * 300 + ".py", "target: found 'aaa"),

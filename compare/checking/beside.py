@@ -82,7 +82,14 @@ def load(name, file, source=None):
 
 def _import(name, globals=None, locals=None, fromlist=(), level=0):
     top, dot, rest = name.partition(".")
-    if level == 0 and globals is not None and _is_under_test(globals.get("__file__")) and (file := file_of(top)):
+    # what C code imports for itself comes with the globals of whoever called it, and with a list: see PyImport_Import
+    if (
+        level == 0
+        and not isinstance(fromlist, list)
+        and globals is not None
+        and _is_under_test(globals.get("__file__"))
+        and (file := file_of(top))
+    ):
         known = name_for(top, file)
         if known != top:
             load(known, file)

@@ -17,7 +17,7 @@ _STEMS = {
     "conv": r"^(naive_|my_)?conv(3x3|2d|olve|olution)?(?!er|ent)",
     "pool": r"^(naive_|my_)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)",
     "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
-    "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy))",
+    "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy|cost|accura|score|predict|train))",
     "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*"
     r"(cross_?entropy|softmax_loss|loss|nll|log_?loss|xent)",
 }
