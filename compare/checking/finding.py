@@ -10,6 +10,7 @@ from typing import Any
 from compare.checking import functions, layers, models, notebook, whole
 from compare.checking.chain import chain
 from compare.checking.explaining import explain, is_users
+from compare.checking.part import UPDATES
 from compare.checking.stranger import (
     PROJECT,
     Class,
@@ -22,12 +23,18 @@ from compare.checking.stranger import (
 )
 from compare.contract import UnavailableError
 
-_PREFIX = r"^(my|simple|naive|numpy|np|layer|activation)?_?"
+# By its name a class may be a layer: the word begins it, or stands in it with a capital letter or after a "_".
+_BEGINS = r"(^|_|(?<=[a-z0-9])(?=[A-Z]))"
 LAYER_NAMES = {
-    "conv": re.compile(_PREFIX + r"conv(?!erge|ert|ention|(olution(al)?)?(_?layer)?_?[13]d|.*transpose)", re.I),
-    "pool": re.compile(_PREFIX + r"(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)", re.I),
-    "logits": re.compile(_PREFIX + r"(dense|fully_?connected|fc|linear|affine|softmax|output)", re.I),
+    stage: re.compile(_BEGINS + words)
+    for stage, words in (
+        ("conv", r"(?i:conv)(?!erge|ert|ention)(?!.*(?i:[13]d|transpose))"),
+        ("pool", r"(?i:max_?pool|avg_?pool|average_?pool|mean_?pool|pool)"),
+        ("logits", r"(?i:dense|fully_?connected|fc(?![a-z])|linear|affine|softmax|output)"),
+    )
 }
+# What is a part of the network, and nothing here can judge as a class.
+OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer", re.I)
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
@@ -63,6 +70,11 @@ class Problems:
             stage, _, way = problem.stage.partition(" ")
             cause = problem.__cause__
             self.unconnected.append((f"{name}, {way}" if way else name, explain(cause) if cause else str(problem)))
+
+    def beside(self, name, plans):
+        """Note a class that does what another does that was taken."""
+        taken = ", ".join(plan.name for plan in plans.values())
+        self.unconnected.append((name, f"not checked beside {taken}; by its name, FILE:{name}, it is"))
 
     @contextlib.contextmanager
     def of(self, thing):
@@ -121,7 +133,7 @@ def find(target, stranger):
     subject = _contract(classes)
     plain = {key: cls for key, cls in classes.items() if not models.from_framework(cls)}
     if subject is None and not (name and listed):
-        subject = _layers(plain, own, files, problems)
+        subject = _layers(plain, own, files, problems, bool(name))
     if subject is None and not name:
         subject = functions.subject(own, files, problems)
     if subject is None and not problems.troubles:
@@ -278,32 +290,45 @@ def _contract(classes):
     return None
 
 
-def _layers(classes, own_functions, files, problems):
-    """A subject of layer classes, or None; softmax and loss may be functions beside them."""
+def _layers(classes, own_functions, files, problems, named=False):
+    """A subject of layer classes, or None; softmax and loss may be functions beside them.
+
+    Args:
+        named: whether one class was asked for by its name: then it is tried as any layer, whatever it is called.
+    """
     chosen: dict = {}
     for stage, pattern in LAYER_NAMES.items():
-        names = [name for name in classes if pattern.match(name) and not NOT_LAYERS.search(name)]
+        names = [name for name in classes if pattern.search(name) and not NOT_LAYERS.search(name)]
+        names = (
+            [*classes] if named and not any(each.search(n) for each in LAYER_NAMES.values() for n in classes) else names
+        )
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(re.match("softmax", name, re.I)))]:
             if layers.method_of(cls, layers.FORWARDS):
                 chosen.setdefault(stage, []).append(cls)
     plans: dict = {}
     for stage, several in chosen.items():
-        for cls in several:
+        for number, cls in enumerate(several):
             first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
             try:
                 plan, problem = layers.connect(cls, stage, files, first)
             except (layers.NotConnectedError, layers.TroubleError) as error:
-                if re.match("(activation_?)?softmax", cls.name, re.I) and not layers.has_weights(cls):
-                    with problems.of(cls):
-                        softmax, problem = layers.connect(cls, "probabilities", files)
-                        plans.setdefault("probabilities", softmax)
+                if stage == "logits" and not layers.has_weights(cls):
+                    if re.search("softmax", cls.name, re.I):
+                        with problems.of(cls):
+                            softmax, problem = layers.connect(cls, "probabilities", files)
+                            plans.setdefault("probabilities", softmax)
+                            problems.add(cls.name, problem)
                     continue
                 problems.add(cls.name, error)
                 continue
+            if any(key in plans for key in (plan.stage, "logits", "head")):
+                problems.beside(cls.name, plans)
+                continue
             problems.add(cls.name, problem)
-            if not any(key in plans for key in (plan.stage, "logits", "head")):
-                plans[plan.stage] = plan
+            plans[plan.stage] = plan
             if stage != "logits":  # of dense layers a second class may be the softmax
+                for other in several[number + 1 :]:
+                    problems.beside(other.name, plans)
                 break
     if not plans:
         return None
@@ -312,4 +337,9 @@ def _layers(classes, own_functions, files, problems):
         with problems.of(None):
             if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
                 plans["probabilities"] = softmax
+    for cls in classes.values():
+        if OTHERS.search(cls.name) and cls.methods and layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
+            problems.unconnected.append(
+                (cls.name, "a loss or an optimiser as a class is not judged; as a function it is")
+            )
     return chain(plans, loss, [])
