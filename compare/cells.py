@@ -17,7 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-IN_A_FILE = ("ok", "raised", "missing", "not offered")  # what a worker says itself; the rest is seen from outside
+IN_A_FILE = (
+    "ok",
+    "raised",
+    "missing",
+    "not offered",
+    "broken",
+)  # what a worker says itself; the rest is seen from outside
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -34,7 +40,7 @@ class Result:
 
     status: "ok"; "raised" (the code under test raised; `error` says what and where), "crashed" (died without a result),
     "hung" (killed at its limit), "missing" (the framework is not installed) or "not offered" (the implementation has
-    not what the task needs). A cell that crashed or hung may have left a partial result in the file that its spec
+    not what the task needs); "broken": an error of this project's own. A cell that crashed or hung may have left a partial result in the file that its spec
     names: arrays and meta hold that.
     """
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 import warnings
 from pathlib import Path
 
@@ -19,12 +20,22 @@ from compare.worker import end_with_parent
 
 
 def main(path):
-    """Carry out the spec at `path`. The result says "ok", or "missing": none of the models is such a network."""
+    """Carry out the spec at `path`. The result says "ok", "missing" (none of the models is such a network), "broken"."""
+    spec = json.loads(Path(path).read_text())
+    try:
+        _carry_out(spec)
+    except Exception as error:  # what the model raises is noted where it is asked: this is none of it
+        traceback.print_exc()
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        ours = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {error}"
+        write_result(spec["result"], {"status": "broken", "error": ours})
+
+
+def _carry_out(spec):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow logs is nothing that the code prints
     pipe = os.dup(0)  # code that asks for input is to meet the end of a file, not to wait
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=end_with_parent, args=(pipe,), daemon=True).start()
-    spec = json.loads(Path(path).read_text())
     warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
     code = caller.Caller(str(ROOT))
     code.watch()

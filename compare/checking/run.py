@@ -192,7 +192,7 @@ def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
     _check_place(name)
     try:
         return _check(name, timeout, threads, seed, search)
-    except (NothingFoundError, FileNotFoundError, UnavailableError, NotOfferedError):
+    except (NothingFoundError, FileNotFoundError, UnavailableError, NotOfferedError, BrokenError):
         raise
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -234,6 +234,8 @@ def _check(name, timeout, threads, seed, search):
 def _of_framework(spec):
     """The `cells.Result` of a framework's model; raises as `check` where it is no such network."""
     (result,) = cells.run([spec], module="compare.checking.cell")
+    if result.status == "broken":
+        raise BrokenError(result.error)
     if result.status == "missing":
         if result.meta.get("needs"):
             raise UnavailableError(result.error)
