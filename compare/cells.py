@@ -40,7 +40,8 @@ class Result:
 
     status: "ok"; "raised" (the code under test raised; `error` says what and where), "crashed" (died without a result),
     "hung" (killed at its limit), "missing" (the framework is not installed) or "not offered" (the implementation has
-    not what the task needs); "broken": an error of this project's own. A cell that crashed or hung may have left a partial result in the file that its spec
+    not what the task needs) or "broken" (an error of this project's own). A cell that crashed or hung may have left a
+    partial result in the file that its spec
     names: arrays and meta hold that.
     """
 

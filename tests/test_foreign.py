@@ -54,6 +54,8 @@ RIGHT = {
     "wrapped_model.py": 9,
     "zero_grad_and_step.py": 20,
 }
+# Of these a part was not judged, here an optimiser, which is not taken for agreement.
+THIN = {"update_by_optimizer.py"}
 TIMEOUT = 3.0  # seconds, for what never ends; the others need less than one
 GRACE = 2.0
 
@@ -100,8 +102,8 @@ def test_every_right_file_has_a_floor():
 @pytest.mark.parametrize("name", here("right"))
 def test_right(name):
     result = compare.check(str(FOREIGN / "right" / name))
-    assert result.agrees, f"\n{result}"
-    assert result.exit_code == 0
+    assert result.exit_code == (3 if name in THIN else 0), f"\n{result}"
+    assert bool(result.unconnected) == (name in THIN)
     assert result.counts["passed"] >= RIGHT[name], f"\n{result}"
     assert result.counts["differed"] == result.counts["failed"] == result.counts["not reached"] == 0
     assert result.judgement.stage == result.judgement.named == ""

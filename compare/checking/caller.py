@@ -300,12 +300,12 @@ class Caller:
         self.things[number] = self.thing(thing)(*arguments, **keywords)
 
     def do_call(self, thing, method, arguments, keywords):
-        """What a call returns, and which of its arrays it wrote to."""
+        """What a call returns, and by their places or names those of its arrays that it wrote to, as they are now."""
         function = self.thing(thing) if method is None else getattr(self.thing(thing), method)
         given = {key: each for key, each in [*enumerate(arguments), *keywords.items()] if isinstance(each, np.ndarray)}
         kept = {key: each.copy() for key, each in given.items()}
         value = function(*arguments, **keywords)
-        changed = [key for key, each in given.items() if not np.array_equal(kept[key], each, equal_nan=True)]
+        changed = {key: each for key, each in given.items() if not np.array_equal(kept[key], each, equal_nan=True)}
         return {"value": value, "changed": changed}
 
     def do_arrays(self, thing, kinds):

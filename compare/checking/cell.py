@@ -20,7 +20,7 @@ from compare.worker import end_with_parent
 
 
 def main(path):
-    """Carry out the spec at `path`. The result says "ok", "missing" (none of the models is such a network), "broken"."""
+    """Carry out the spec at `path`. The result says "ok", "missing" (no such network) or "broken"."""
     spec = json.loads(Path(path).read_text())
     try:
         _carry_out(spec)

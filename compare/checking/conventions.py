@@ -85,13 +85,21 @@ def _bound(p, epsilon):
     return np.clip(p, epsilon, 1 - epsilon)
 
 
-# The ways to keep a logarithm from 0: `epsilon` is small enough to leave a loss as it is but for rare rows.
-GUARDS = tuple(
+# The ways in which a loss is made from probabilities: as they are, or kept from 0 by an `epsilon` that is small enough
+# to leave the loss as it is but for rare rows.
+GUARDS = (
     Convention(
-        f"{epsilon:g} {how} the logarithm",
-        f"{epsilon:g} {how} the logarithm keeps the loss finite, which is right but for probabilities as small as that",
-        _guarded(epsilon, guard),
-    )
-    for epsilon in (*(10.0**-n for n in range(5, 21)), float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps))
-    for how, guard in (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends inside", _bound))
+        "loss of probabilities",
+        "the loss is the logarithm of a probability, infinite where that rounds to 0; made from the logits it is not",
+        _guarded(0.0, lambda p, epsilon: p),
+    ),
+    *(
+        Convention(
+            f"{epsilon:g} {how} the logarithm",
+            f"{epsilon:g} {how} the logarithm keeps the loss finite, which is right but for probabilities as small",
+            _guarded(epsilon, guard),
+        )
+        for epsilon in (*(10.0**-n for n in range(5, 21)), float(np.finfo(float).eps), float(np.finfo(np.float32).eps))
+        for how, guard in (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends of", _bound))
+    ),
 )

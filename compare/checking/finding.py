@@ -69,6 +69,10 @@ class Problems:
         elif problem is not None:
             stage, _, way = problem.stage.partition(" ")
             cause = problem.__cause__
+            if name == "?" and ":" in str(problem):  # of several functions it says itself which one
+                name, _, reason = str(problem).partition(": ")
+                self.unconnected.append((name, reason))
+                return
             self.unconnected.append((f"{name}, {way}" if way else name, explain(cause) if cause else str(problem)))
 
     def beside(self, name, plans):
@@ -332,14 +336,17 @@ def _layers(classes, own_functions, files, problems, named=False):
                 break
     if not plans:
         return None
-    loss = functions.find_loss(own_functions)
+    others = [cls for cls in classes.values() if OTHERS.search(cls.name)]
+    loss, of = None, None
+    with problems.of(None):
+        loss = functions.find_loss(own_functions)
+    if loss is None:
+        loss, of = functions.find_loss_class(others)
     if "probabilities" not in plans:
         with problems.of(None):
             if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
                 plans["probabilities"] = softmax
-    for cls in classes.values():
-        if OTHERS.search(cls.name) and cls.methods and layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
-            problems.unconnected.append(
-                (cls.name, "a loss or an optimiser as a class is not judged; as a function it is")
-            )
+    for cls in others:
+        if cls is not of and layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
+            problems.unconnected.append((cls.name, "as a loss it could not be called, and an optimiser is not judged"))
     return chain(plans, loss, [])

@@ -19,7 +19,7 @@ _STEMS = {
     "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
     "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy|cost|accura|score|predict|train))",
     "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*"
-    r"(cross_?entropy|softmax_loss|loss|nll|log_?loss|xent)",
+    r"(cross_?e(ntropy)?|softmax_(loss|cost)|loss|nll|log_?loss|xent|ce_?loss)",
 }
 _KINDS = {
     "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
@@ -259,11 +259,75 @@ class Loss:
         return np.stack([np.asarray(each).reshape(x.shape[1]) for each in found]) / x.dtype.type(len(x))
 
 
+class OfClass:
+    """A loss class spoken to as a function of prediction and labels: a fresh object, forward, backward on request."""
+
+    def __init__(self, cls, forward, backward=None):
+        self.cls, self.forward, self.backward = cls, forward, backward
+        self.__name__ = cls.called
+        self.__signature__ = cls.methods[forward]
+
+    def __call__(self, first, second):
+        """The loss; with a backward, the gradient that it leaves: returned, or in an attribute named like one."""
+        code = self.cls()
+        value, _ = code.call(self.forward, first, second)
+        if self.backward is None:
+            return value
+        known = {"x": first, "labels": second, "out": value}
+        signature = self.cls.methods[self.backward]
+        required = [p for p in signature.parameters.values() if p.default is p.empty]
+        arguments = [first, second] if len(required) == 2 else [layouts_given(required[0], known)] if required else []
+        found, _ = code.call(self.backward, *arguments)
+        if isinstance(found, np.ndarray):
+            return found
+        kept = {plain(str(path[-1]).lstrip("._")): array for path, array in layouts.arrays_of(code).items()}
+        named = [kept[name] for name in layers.INPUT_GRADIENTS if name in kept]
+        if not named:
+            raise TypeError(f"{self.__name__}.{self.backward} gave no gradient")
+        return named[0]
+
+
+def layouts_given(parameter, known):
+    """What the only argument of a loss's backward is: labels by their name, else an upstream gradient of 1."""
+    return known["labels"] if plain(parameter.name) in layouts.LABELS else 1.0
+
+
+def find_loss_class(classes):
+    """(`Loss`, class) of the first class that is a loss; (None, None) without one."""
+    for cls in classes:
+        forward = layers.method_of(cls, layers.FORWARDS)
+        if forward is None or len(cls.methods[forward].parameters) < 2:
+            continue
+        backward = layers.method_of(cls, layers.BACKWARDS)
+        gradient = OfClass(cls, forward, backward) if backward is not None else None
+        loss, agrees = _loss(OfClass(cls, forward), gradient)
+        if agrees or (loss is not None and re.search("entropy|nll|softmax", cls.name, re.I)):
+            return loss, cls
+    return None, None
+
+
 def find_loss(functions):
-    """The `Loss` among functions; None if there is none that can be called."""
-    function, backward = _pair(functions, "loss")
-    if function is None:
-        return None
+    """The `Loss` among functions; None if there is none.
+
+    Raises:
+        NotConnectedError: one is named like a loss, and gave nothing in any way to call it, or is no cross-entropy.
+    """
+    named = {name: function for name, function in functions.items() if _stage(name) == ("loss", False)}
+    backward = next((function for name, function in functions.items() if _stage(name) == ("loss", True)), None)
+    found = {name: _loss(function, backward) for name, function in named.items()}
+    agreeing = [loss for loss, agrees in found.values() if agrees]
+    if agreeing or not found:
+        return agreeing[0] if agreeing else None
+    for name, (loss, _) in found.items():
+        if loss is not None and re.search("entropy|nll|xent|log_?loss|softmax", name, re.I):
+            return loss  # it says what it is, so that what it gives instead is for the judge
+    name, (loss, _) = next(iter(found.items()))
+    reason = "no way to call it gave a number" if loss is None else "it is another loss than the cross-entropy"
+    raise layers.NotConnectedError("loss", f"{name}: {reason}")
+
+
+def _loss(function, backward):
+    """(`Loss` or None, whether it gives the cross-entropy) of one function."""
     rng = np.random.default_rng(7)
     logits, labels = rng.standard_normal((3, 5)), np.array([4, 0, 2])
     right = Layers((6, 6, 1), 2, 5, dtype=np.float64)
@@ -284,27 +348,27 @@ def find_loss(functions):
                     loss = dataclasses.replace(loss, paired=isinstance(result, tuple) and len(result) == 2)
                     value = loss.value(inputs[takes], labels)
                     agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
-                except Exception:  # a way to call it that is not the code's
+                except layers.ATTEMPT:  # a way to call it that is not the code's
                     continue
                 if np.isfinite(value):
                     ran.append((not agrees, len(ran), loss))
     if not ran:
-        return None
-    _, _, loss = min(ran, key=lambda each: each[:2])
+        return None, False
+    differs, _, loss = min(ran, key=lambda each: each[:2])
     if loss.paired or backward is None:
-        return loss
+        return loss, not differs
     for takes in ("logits", "probabilities"):
         trial = dataclasses.replace(loss, gradient=backward, takes=takes)
         try:
             found = trial.d_logits(inputs[takes], labels)
-        except Exception:  # its arguments are others
+        except layers.ATTEMPT:  # its arguments are others
             continue
         # the gradient of the probabilities is another quantity, which the contract does not have
         d_out = np.where(np.eye(5)[labels] == 1, -1 / inputs["probabilities"], 0) / 3
         other = any(layers.close(found, each) for each in (d_out, 3 * d_out))
         if takes == loss.takes and found.shape == d_logits.shape and not other:
-            return trial
-    return loss
+            return trial, not differs
+    return loss, not differs
 
 
 def subject(functions, files, problems):
@@ -322,7 +386,9 @@ def subject(functions, files, problems):
             if plan is not None:
                 plans[plan.stage] = plan
                 problems.add(plan.name, problem)
-    loss = find_loss(functions)
+    loss = None
+    with problems.of(None):
+        loss = find_loss(functions)
     if not plans and loss is None:
         return None
     return chain(plans, loss, [])

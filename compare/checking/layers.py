@@ -90,6 +90,8 @@ def progress(error, files):
         return sys.maxsize
     if not isinstance(error, RaisedError):
         return 0
+    if "converted to Python scalars" in error.raised["texts"][0]:  # an old habit; but a wrong layout may give it too
+        return sys.maxsize - 1
     lines = [line for file, line in error.raised["frames"] if file in files]
     return 1 + lines[0] if lines else 0
 
@@ -322,7 +324,7 @@ def learn_dtypes(plan):
                 part.learn(x, labels)
             elif plan.backward:
                 part.backward(head_upstream(plan, y, labels, len(x)) if plan.stage == "head" else np.ones_like(y))
-        except StrangersError:  # fails again when asked for, and is noted there
+        except (StrangersError, *ATTEMPT):  # fails again when asked for, and is noted there
             part.seen.discard("")
         if part.seen == {dtype}:
             dtypes.append(dtype)

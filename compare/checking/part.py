@@ -392,7 +392,7 @@ class Part:
         if not positional and not keywords:  # it takes its input from where it keeps it
             code.set_named(INPUTS, given)
         result, changed = code.call(method, *positional, **keywords)
-        self.changed |= changed
+        self.changed |= bool(changed)
         return result
 
     def _house(self, name, value):

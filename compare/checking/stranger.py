@@ -264,9 +264,9 @@ class Thing:
         return self.stranger.ask(do, thing=self.number, **request)
 
     def call(self, method, *arguments, **keywords):
-        """(what it returns, whether it wrote into an array that it was given)."""
+        """(what it returns, by their places or names the arrays that it wrote into, as they are then)."""
         found = self._ask("call", method=method, arguments=list(arguments), keywords=keywords)
-        return found["value"], bool(found["changed"])
+        return found["value"], found["changed"]
 
     def arrays(self, kinds="f"):
         """{path: (array, which array it is)} of these kinds of dtypes."""
