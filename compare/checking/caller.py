@@ -1,7 +1,8 @@
 """The process that runs somebody's code, and nothing else: it loads, makes, calls, reads and writes as it is told.
 
-Run by its path with the numbers of two pipes; it holds NumPy, Python's own library and the code. What is asked and what
-is answered is a message: three lengths, JSON, and the bytes of arrays, one after the other. Nothing is unpickled.
+Run by its path with the numbers of three pipes, the last of which closes when it is to end. It holds NumPy, Python's
+own library and the code. A message is two lengths, JSON, and the bytes of arrays, one after the other. Nothing is
+unpickled.
 """
 
 import contextlib
@@ -12,8 +13,10 @@ import inspect
 import json
 import os
 import random
+import signal
 import struct
 import sys
+import threading
 import traceback
 import types
 import warnings
@@ -384,11 +387,18 @@ def described(error):
     return {"type": bases[0], "bases": bases, "texts": texts, "frames": frames, "name": name if name else None}
 
 
+def end_with_parent(pipe):
+    """Wait until the pipe of whoever asks closes, then end, and all that was started here: a call may never return."""
+    os.read(pipe, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main():
     """Answer until nobody asks any more."""
     # where code that closes all that it did not open does not find them
-    asked, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 200) for number in sys.argv[1:3])
-    project, sys.argv = sys.argv[3], sys.argv[4:]
+    asked, answers, life = (fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 200) for number in sys.argv[1:4])
+    project, sys.argv = sys.argv[4], sys.argv[5:]
+    threading.Thread(target=end_with_parent, args=(life,), daemon=True).start()
     warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
     caller = Caller(project)
     caller.watch()

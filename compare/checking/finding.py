@@ -137,11 +137,13 @@ def find(target, stranger):
     subject = _contract(classes)
     plain = {key: cls for key, cls in classes.items() if not models.from_framework(cls)}
     if subject is None and not (name and listed):
-        subject = _layers(plain, own, files, problems, bool(name))
+        subject = _layers(plain, own, files, problems)
     if subject is None and not name:
         subject = functions.subject(own, files, problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(plain, files, problems)
+    if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
+        subject = _layers(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
         raise NothingFoundError(_nothing(target, [*classes, *own]))
     return Found(subject, problems, listed, left_out)
@@ -303,9 +305,7 @@ def _layers(classes, own_functions, files, problems, named=False):
     chosen: dict = {}
     for stage, pattern in LAYER_NAMES.items():
         names = [name for name in classes if pattern.search(name) and not NOT_LAYERS.search(name)]
-        names = (
-            [*classes] if named and not any(each.search(n) for each in LAYER_NAMES.values() for n in classes) else names
-        )
+        names = [*classes] if named else names
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(re.match("softmax", name, re.I)))]:
             if layers.method_of(cls, layers.FORWARDS):
                 chosen.setdefault(stage, []).append(cls)

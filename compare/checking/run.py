@@ -285,6 +285,8 @@ def answer(name, result, cases, path, search=True, found=None):
     judgement = judge_subject(result, cases, path, search=search)
     notes = _notes(result, judgement) + [f"remark: {line}" for line in found.left_out]
     ours = result.meta.get("ours", [])
+    refusals = getattr(found.subject, "refusals", {})
+    found.problems.unconnected += [(name, f"it is refused: {reason}") for name, reason in refusals.items()]
     return CheckResult(name, result.status, result.error, judgement, notes, found.problems.unconnected, ours)
 
 

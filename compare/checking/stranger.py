@@ -92,7 +92,8 @@ class Stranger:
         """A fresh process with the same modules."""
         ask_read, ask_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        arguments = [str(ask_read), str(answer_write), str(PROJECT), *self.argv]
+        life_read, self.life = os.pipe()  # closes with this process, whatever becomes of it
+        arguments = [str(ask_read), str(answer_write), str(life_read), str(PROJECT), *self.argv]
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(self.threads)), "PYTHONHASHSEED": "0"}
         environment["MPLBACKEND"] = "agg"
         self.process = subprocess.Popen(
@@ -101,11 +102,11 @@ class Stranger:
             stdout=self.log,
             stderr=subprocess.STDOUT,
             env=environment,
-            pass_fds=(ask_read, answer_write),
+            pass_fds=(ask_read, answer_write, life_read),
             start_new_session=True,
         )
-        os.close(ask_read)
-        os.close(answer_write)
+        for end in (ask_read, answer_write, life_read):
+            os.close(end)
         self.asking, self.answers = os.fdopen(ask_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
         self.generation += 1
         self.dropped, self.unread = [], 0
@@ -120,6 +121,7 @@ class Stranger:
         with contextlib.suppress(ProcessLookupError):  # all of it has ended already
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        os.close(self.life)
         for pipe in (self.asking, self.answers):
             with contextlib.suppress(OSError):  # what could not be written any more
                 pipe.close()

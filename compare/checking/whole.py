@@ -172,6 +172,7 @@ class _Contract:
     missing: set = set()
     assumptions: list = []
     changed_inputs: set = set()
+    refusals: dict = {}  # by method, of the network's usual sizes: what is refused of others is a limit
 
     def __init__(self, **asked):
         for name in self.missing & set(DEFAULTS):
@@ -180,6 +181,9 @@ class _Contract:
                 raise NotOfferedError(f"{self.cls.name} is for {name} {DEFAULTS[name]} only, not {value}")
         self.asked = {name: value for name, value in asked.items() if name not in self.missing}
         self.held: dict = {}
+        self.usual = all(
+            tuple(np.atleast_1d(asked.get(key, v))) == tuple(np.atleast_1d(v)) for key, v in DEFAULTS.items()
+        )
         self.made = self._ask(lambda: self.cls(**self.asked))
 
     def _call(self, method, *arguments):
@@ -189,7 +193,12 @@ class _Contract:
                 self._ask(lambda: self.made.call("set_parameters", self.held))
         if method == "set_parameters":
             self.held = arguments[0]
-        value, changed = self._ask(lambda: self.made.call(method, *arguments))
+        try:
+            value, changed = self._ask(lambda: self.made.call(method, *arguments))
+        except NotOfferedError as reason:
+            if self.usual:
+                self.refusals[method] = str(reason)
+            raise
         for number, array in changed.items():
             arguments[number][...] = array  # whoever handed it over sees it, as in one process
         if changed and method in ("activations", "gradients", "predict", "step"):
@@ -217,7 +226,9 @@ def as_contract(cls):
         for name in (*CONTRACT, "head", "get_parameters", "set_parameters")
         if name in cls.methods
     }
-    found = type("Contract", (_Contract,), {**methods, "cls": cls, "missing": missing, "changed_inputs": set()})
+    found = type(
+        "Contract", (_Contract,), {**methods, "cls": cls, "missing": missing, "changed_inputs": set(), "refusals": {}}
+    )
     for name in ("dtypes", "one_image", "applied_rate", "of_probabilities", "assumptions", "remarks", "conventions"):
         if name in cls.constants:
             setattr(found, name, cls.constants[name])
