@@ -64,6 +64,7 @@ def load(name, file, source=None):
         inside = [str(file.parent)] if file.stem == "__init__" else None
         if source is None:
             spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inside)
+            assert spec is not None and spec.loader is not None  # there is a loader for every .py file
             module = importlib.util.module_from_spec(spec)
         else:
             module = types.ModuleType(name)
@@ -71,7 +72,7 @@ def load(name, file, source=None):
         sys.modules[name] = module
         try:
             if source is None:
-                spec.loader.exec_module(module)
+                module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
             else:
                 exec(compile(source, str(file), "exec"), vars(module))
         except BaseException:

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 _spec = importlib.util.spec_from_file_location("beside", Path(__file__).with_name("beside.py"))
+assert _spec is not None and _spec.loader is not None
 beside = importlib.util.module_from_spec(_spec)  # by its place: no package of this project can be imported here
 _spec.loader.exec_module(beside)
 
@@ -327,8 +328,7 @@ class Caller:
     def do_set_named(self, thing, names, value):
         """Set those attributes, and entries of dicts, whose plain names are among these; how many there are."""
         kept = attributes(self.things[thing])
-        own = [(name,) for name in kept if _plain(name) in names]
-        own = [(f".{name}",) for (name,) in own]
+        own: list[tuple] = [(f".{name}",) for name in kept if _plain(name) in names]
         for name, inner in kept.items():
             if isinstance(inner, dict):
                 own += [(f".{name}", key) for key in inner if isinstance(key, str) and _plain(key) in names]

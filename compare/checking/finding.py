@@ -118,7 +118,8 @@ def find(target, stranger):
         UnavailableError: it needs a framework that is not installed.
     """
     place, name = split(target)
-    problems, left_out = Problems(), []
+    problems = Problems()
+    left_out: list[str] = []
     modules = _load(place, stranger, left_out)
     found = {key: value for module in modules for key, value in inventory(stranger, module).items()}
     files = [str(file) for file in _files_of(place)]

@@ -12,10 +12,26 @@ from compare.checking.part import INPUT, Part, Plan, ReturnedNothingError, Sizes
 from compare.checking.stranger import CrashedError, HungError, RaisedError, StaleError, StrangersError
 from compare.contract import NotOfferedError
 
-FORWARDS = ("forward", "feedforward", "__call__", "forward_pass", "call", "feed_forward", "forward_propagate")
+FORWARDS: tuple[str, ...] = (
+    "forward",
+    "feedforward",
+    "__call__",
+    "forward_pass",
+    "call",
+    "feed_forward",
+    "forward_propagate",
+)
 FORWARDS += ("forward_propagation", "forward_prop", "forwardprop", "forwardPropagation", "forwardPass", "feedForward")
 FORWARDS += ("fprop", "_forward", "_forwards", "run", "apply", "convolve", "predict")
-BACKWARDS = ("backprop", "backward", "back", "bprop", "backward_pass", "backpropagation", "backpropagate")
+BACKWARDS: tuple[str, ...] = (
+    "backprop",
+    "backward",
+    "back",
+    "bprop",
+    "backward_pass",
+    "backpropagation",
+    "backpropagate",
+)
 BACKWARDS += ("back_propagation", "back_propagate", "backward_propagate", "backward_propagation", "backward_prop")
 BACKWARDS += (
     "back_prop",
@@ -26,7 +42,16 @@ BACKWARDS += (
     "_backward",
     "gradient",
 )
-PREPARES = ("initialize", "init", "build", "prepare", "compile", "setup", "init_weights", "initialize_weights")
+PREPARES: tuple[str, ...] = (
+    "initialize",
+    "init",
+    "build",
+    "prepare",
+    "compile",
+    "setup",
+    "init_weights",
+    "initialize_weights",
+)
 PREPARES += ("initialize_parameters", "init_params", "init_parameters", "reset_parameters", "set_input_shape", "reset")
 WEIGHTS = {"conv": ("conv_weight",), "logits": ("dense_weight", "dense_bias"), "pool": (), "probabilities": ()}
 WEIGHTS |= {"head": WEIGHTS["logits"], "whole": ("conv_weight", *WEIGHTS["logits"])}

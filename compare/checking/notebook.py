@@ -42,7 +42,8 @@ def definitions(sources, name, unit="cell"):
         for node in body:
             if isinstance(node, DEFINITIONS) or _is_constant(node):
                 continue
-            plain[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+            last = node.end_lineno or node.lineno
+            plain[node.lineno - 1 : last] = [""] * (last - node.lineno + 1)
             if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
                 at = f"{where}: " if unit == "cell" else f"line {node.lineno}: "
                 left.append(f"{at}{ast.unparse(node).splitlines()[0][:60]}")

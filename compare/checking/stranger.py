@@ -73,7 +73,8 @@ class Stranger:
     def __init__(self, folders, argv, threads=1, limit=60.0):
         self.folders, self.argv, self.threads = [str(folder) for folder in folders], argv, threads
         self.limit, self.spent = limit, 0.0
-        self.generation, self.process = 0, None
+        self.generation = 0
+        self.process: Any = None
         self.loaded: list = []  # requests that loaded modules: asked again in a fresh process
         self.dropped: list = []
         self.unread = self.numbered = 0

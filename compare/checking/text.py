@@ -128,7 +128,7 @@ def diagnosis(result):
 
 def _by_stage(judgement):
     """A line for each stage that differs: the defect that explains all of it, or that none does."""
-    found = []
+    found: list[str] = []
     for stage, defects in judgement.by_stage.items():
         head = "diagnosis: " if not found else "     also: "
         if len(defects) == 1:

@@ -13,7 +13,7 @@ from compare.checking.stranger import CrashedError, HungError, RaisedError, Stra
 from compare.contract import NotOfferedError
 
 CONTRACT = ("activations", "gradients", "forward_stage", "backward_stage", "predict", "step")
-DEFAULTS = {"input_shape": (28, 28, 1), "filters": 8, "classes": 10, "padding": "valid"}
+DEFAULTS: dict[str, Any] = {"input_shape": (28, 28, 1), "filters": 8, "classes": 10, "padding": "valid"}
 METHODS = ("predict", "forward", "__call__", "predict_proba", "forward_pass", "feedforward")
 BACKWARDS = (
     "gradients",
@@ -226,7 +226,7 @@ def as_contract(cls):
         for name in (*CONTRACT, "head", "get_parameters", "set_parameters")
         if name in cls.methods
     }
-    found = type(
+    found: Any = type(
         "Contract", (_Contract,), {**methods, "cls": cls, "missing": missing, "changed_inputs": set(), "refusals": {}}
     )
     for name in ("dtypes", "one_image", "applied_rate", "of_probabilities", "assumptions", "remarks", "conventions"):

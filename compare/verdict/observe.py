@@ -114,8 +114,8 @@ def _noting(noted, key, explain):
         noted["refused"][key] = str(reason)
     except Exception as error:  # see above: noted, judged as a failure
         noted["raised"][key] = explain(error)
-        if getattr(error, "outcome", "raised") != "raised":  # the process that the code ran in is gone
-            noted["outcomes"][key] = error.outcome
+        if (outcome := getattr(error, "outcome", "raised")) != "raised":  # the process that the code ran in is gone
+            noted["outcomes"][key] = outcome
 
 
 def _call(task, model, batch):
