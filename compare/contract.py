@@ -11,16 +11,14 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-PARAMETERS = ("conv_weight", "dense_weight", "dense_bias")
-ACTIVATIONS = ("conv", "pool", "logits", "probabilities", "loss")
-GRADIENTS = ("logits", "pool", "conv", "images", "conv_weight", "dense_weight", "dense_bias")
-# The gradients that a stage alone gives when it goes backward, in the order of the backward pass.
-BACKWARD = {
-    "loss": ("logits",),
-    "logits": ("pool", "dense_weight", "dense_bias"),
-    "pool": ("conv",),
-    "conv": ("images", "conv_weight"),
-}
+from compare.graph import ACTIVATIONS, BACKWARD, GRADIENTS, PARAMETERS
+
+__all__ = [
+    "ACTIVATIONS",
+    "BACKWARD",
+    "GRADIENTS",
+    "PARAMETERS",
+]  # part of the contract: the names of what goes in and out
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]

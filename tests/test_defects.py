@@ -5,8 +5,8 @@ import pytest
 import compare
 from compare import evidence, output
 from compare.evidence import COLUMNS, RIGHT
+from compare.graph import STAGE_ORDER
 from compare.verdict.defects import DEFECTS
-from compare.verdict.judge import STAGE_ORDER
 
 # One of each room, so that each is caught whatever the arithmetic is; all of them, and their training, are `thorough`,
 # and `python -m compare defects` tries all in all.

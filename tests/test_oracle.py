@@ -13,8 +13,8 @@ import pytest
 from mpmath import mp, mpf
 from mutants import MUTANTS, load_mutant
 
+from compare.graph import STAGE_OF, STAGE_ORDER
 from compare.verdict.allowances import Bounded, Rounding, Stages, near_ties
-from compare.verdict.judge import STAGE_OF, STAGE_ORDER
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
 from numpy_cnn.one_by_one import Loops

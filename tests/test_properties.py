@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from compare.contract import ACTIVATIONS, BACKWARD, PARAMETERS
+from compare.graph import STAGE_INPUT
 from compare.verdict import arbiter, judge
 from compare.verdict.allowances import Rounding, Stages, whole_pass
-from compare.verdict.observe import STAGE_INPUT
 from compare.verdict.probes import LEARNING_RATE, Probe
 from numpy_cnn.checks import CHUNK
 from numpy_cnn.fused import Fused
@@ -155,24 +155,24 @@ def _image(kind, shape, rng):
 
 
 def observed(model, drawn):
-    """Everything that the contract offers, by the names that the verdict knows; every array in the drawn layout."""
+    """Everything that the contract offers, by (mode, quantity); every array in the drawn layout."""
     case, a = drawn.case, drawn.arranged
     images, labels = a(case.images), a(case.labels)
     model.gradients(images[::-1][:1], labels[::-1][:1])  # another batch first: nothing of it may be left
-    found = {f"run|{name}": value for name, value in model.activations(images, labels).items()}
-    found |= {f"run|d_{name}": value for name, value in model.gradients(images, labels).items()}
-    found["run|predict"] = model.predict(images)
+    found = {("run", name): value for name, value in model.activations(images, labels).items()}
+    found |= {("run", f"d_{name}"): value for name, value in model.gradients(images, labels).items()}
+    found["run", "predict"] = model.predict(images)
     given_to = {**case.inputs, "images": case.images}
     for stage in ACTIVATIONS:
         x, of_loss = a(given_to[STAGE_INPUT[stage]]), labels if stage == "loss" else None
-        found[f"alone|{stage}"] = model.forward_stage(stage, x, of_loss)
+        found["alone", stage] = model.forward_stage(stage, x, of_loss)
         if stage in BACKWARD:
             back = model.backward_stage(stage, x, a(case.inputs[f"up_{stage}"]), of_loss)
-            found |= {f"alone|d_{name}": value for name, value in back.items()}
-    found |= {f"run|kept_{name}": value for name, value in model.get_parameters().items()}
-    found["run|kept_images"] = images
-    found["run|step_loss"] = model.step(images, labels, LEARNING_RATE)
-    found |= {f"run|step_{name}": value for name, value in model.get_parameters().items()}
+            found |= {("alone", f"d_{name}"): value for name, value in back.items()}
+    found |= {("run", f"kept_{name}"): value for name, value in model.get_parameters().items()}
+    found["run", "kept_images"] = images
+    found["run", "step_loss"] = model.step(images, labels, LEARNING_RATE)
+    found |= {("run", f"step_{name}"): value for name, value in model.get_parameters().items()}
     return {name: np.asarray(value) for name, value in found.items()}
 
 
@@ -193,7 +193,7 @@ def whole(drawn):
 def test_every_result_is_within_its_rounding(way, drawn):
     found = observed(drawn.network(way), drawn)
     rows = judge.judge_probe(way.__name__, drawn.case, drawn.dtype, found, {})
-    assert {f"{row['mode']}|{row['quantity']}" for row in rows} == set(found)
+    assert {(row["mode"], row["quantity"]) for row in rows} == set(found)
     wrong = [row for row in rows if row["outcome"] != "agrees"]
     assert not wrong, wrong[:3]
 

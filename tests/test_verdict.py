@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 from mutants import MUTANTS, ROOT, load_mutant, write_mutant
 
-from compare import cells, data
+from compare import data
 from compare.checking import sharpness
+from compare.graph import STAGE_OF
 from compare.verdict import arbiter, definition, expected, judge, probes, run
 from compare.verdict.allowances import Bounded, Rounding, Stages, near_tie_filters, near_ties, whole_pass
 from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted
-from compare.verdict.observe import observe, pack
+from compare.verdict.observe import observe
+from compare.verdict.packing import Question
 from numpy_cnn.layers import Layers
 
 
@@ -25,26 +27,23 @@ def digits():
     return data.load("sample")
 
 
-def rows_of(implementation, cases, path=None, dtypes=probes.DTYPES, *, folder):
+def rows_of(implementation, cases, path=None, dtypes=probes.DTYPES):
     """Judge an implementation in this process, by the real arbiter."""
-    inputs = folder / "probes.npz"
-    arrays, meta = pack(cases, dtypes, path)
-    cells.write_result(inputs, meta, arrays)
-    found, meta = observe({"inputs": str(inputs)}, implementation)
-    result = cells.Result({"implementation": "candidate"}, "ok", found, meta)
-    return pd.DataFrame(run.judge_result(result, cases, path, dtypes)).reindex(columns=judge.COLUMNS)
+    found, noted = observe(Question.of(cases, dtypes, path), implementation)
+    rows = run.judge_answer("candidate", found, noted, Question.of(cases, dtypes, path))
+    return pd.DataFrame(rows).reindex(columns=judge.COLUMNS)
 
 
 def test_numpy_agrees_in_every_quantity(digits, tmp_path):
-    frame = rows_of(Layers, probes.make_probes(digits), probes.make_path(digits, steps=10), folder=tmp_path)
+    frame = rows_of(Layers, probes.make_probes(digits), probes.make_path(digits, steps=10))
     assert frame["passed"].all(), run.first_difference(frame).to_dict("records")
-    assert set(frame["quantity"]) == set(judge.STAGE_OF)
+    assert set(frame["quantity"]) == set(STAGE_OF)
     assert set(frame["dtype"]) == {"float32", "float64"}
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mistake_is_found_and_blamed_on_its_stage(digits, tmp_path, monkeypatch, name):
-    frame = rows_of(load_mutant(tmp_path, name, monkeypatch), probes.make_probes(digits), folder=tmp_path)
+    frame = rows_of(load_mutant(tmp_path, name, monkeypatch), probes.make_probes(digits))
     first = run.first_difference(frame)
     assert first["stage"].tolist() == [MUTANTS[name][3]]
     # each stage alone: nothing else is blamed, but for what a wrong forward pass does to its own backward pass
@@ -104,7 +103,7 @@ class Momentum(Layers):
 
 def test_a_wrong_path_of_right_gradients_is_found(digits, tmp_path):
     path = probes.make_path(digits, steps=5)
-    frame = rows_of(Momentum, probes.make_probes(digits)[:1], path, folder=tmp_path)
+    frame = rows_of(Momentum, probes.make_probes(digits)[:1], path)
     assert set(run.first_difference(frame)["stage"]) == {"training path"}
     failed = frame[~frame["passed"].astype(bool)]
     assert set(failed["quantity"]) == {f"path_{name}" for name in ("conv_weight", "dense_weight", "dense_bias")}
@@ -126,7 +125,7 @@ class Leaking(Layers):
 
 
 def test_state_that_leaks_into_the_second_call_is_found(digits, tmp_path):
-    frame = rows_of(Leaking, probes.make_probes(digits)[:2], folder=tmp_path)
+    frame = rows_of(Leaking, probes.make_probes(digits)[:2])
     assert set(frame[~frame["passed"].astype(bool)]["quantity"]) == {"d_dense_bias"}
 
 
@@ -140,7 +139,7 @@ class Raising(Layers):
 
 
 def test_what_raises_fails_where_it_raised_and_the_rest_is_judged(digits, tmp_path):
-    frame = rows_of(Raising, probes.make_probes(digits)[:1], folder=tmp_path)
+    frame = rows_of(Raising, probes.make_probes(digits)[:1])
     failed = frame[~frame["passed"].astype(bool)]
     assert set(failed["quantity"]) == {"d_conv"}
     assert set(failed["outcome"]) == {"raised"}
@@ -155,7 +154,7 @@ class Narrow(Layers):
 
 
 def test_another_dtype_or_shape_is_a_difference(digits, tmp_path):
-    frame = rows_of(Narrow, probes.make_probes(digits)[:1], folder=tmp_path)
+    frame = rows_of(Narrow, probes.make_probes(digits)[:1])
     failed = frame[~frame["passed"].astype(bool)]
     assert failed["note"].tolist() == ["found dtype float32, wanted float64"]
 

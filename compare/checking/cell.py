@@ -16,6 +16,7 @@ from compare.cells import ROOT, write_result
 from compare.checking import caller, models
 from compare.checking.looking import about, look
 from compare.contract import NotOfferedError, UnavailableError
+from compare.verdict.packing import pack_answer, read_question
 from compare.worker import end_with_parent
 
 
@@ -53,7 +54,9 @@ def _carry_out(spec):
     if subject is None:
         write_result(spec["result"], {"status": "missing", "error": "; ".join(reasons)})
         return
-    arrays, meta = look(spec, subject, lambda found, noted: save(found, {**noted, **about(subject)}))
+    question = read_question(spec["inputs"])
+    found, noted = look(question, subject, lambda found, noted: save(*pack_answer(found, {**noted, **about(subject)})))
+    arrays, meta = pack_answer(found, noted)
     write_result(spec["result"], {**meta, "status": "ok", "seeded": sorted(code.seeded)}, arrays)
 
 

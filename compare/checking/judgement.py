@@ -7,11 +7,12 @@ import numpy as np
 from compare.checking.conventions import AVERAGE_POOLING, BATCH, GUARDS, SETS, Convention
 from compare.checking.picture import picture
 from compare.contract import PARAMETERS
+from compare.graph import STAGE_OF, STAGE_ORDER, TASKS, task_of
 from compare.verdict import judge, probes
 from compare.verdict.defects import DEFECTS, Defect
 from compare.verdict.diagnose import Evidence, diagnose
 from compare.verdict.expected import Expected, Manner
-from compare.verdict.observe import TASKS
+from compare.verdict.packing import PATH, by_case, unpack_answer
 from compare.verdict.path import judge_path
 
 FAILED = ("differs", "raised", "hung", "crashed")
@@ -44,7 +45,7 @@ class Judgement:
     def stage(self):
         """The first stage that failed."""
         failed = [row["stage"] for row in self.rows if row["outcome"] in FAILED]
-        return min(failed, key=judge.STAGE_ORDER.__getitem__, default="")
+        return min(failed, key=STAGE_ORDER.__getitem__, default="")
 
     @property
     def named(self):
@@ -64,7 +65,7 @@ class Judgement:
             return row["note"]
         upstream = None
         if row["quantity"] == "d_conv":
-            own = self.evidence.observed[row["probe"], row["dtype"]].get("run|d_pool")
+            own = self.evidence.observed[row["probe"], row["dtype"]].get(("run", "d_pool"))
             upstream = case.inputs["up_pool"] if row["mode"] == "alone" else own
         line = picture(row["quantity"], found, wanted.value, wanted.allowance, upstream)
         return f"{line}; {row['note']}" if row["note"] else line
@@ -77,7 +78,7 @@ class Judgement:
         wanted = Expected(case, judge.right_stages(case, row["dtype"]), observed, self.evidence.manner)
         if self.conventions:
             wanted = self.evidence.expected([each.change for each in self.conventions], *key)
-        return case, observed.get("|".join(name)), wanted.of(*name)
+        return case, observed.get(name), wanted.of(*name)
 
 
 def judge_subject(result, cases, path, dtypes=probes.DTYPES, search=True):
@@ -91,24 +92,29 @@ def judge_subject(result, cases, path, dtypes=probes.DTYPES, search=True):
     Returns:
         `Judgement`.
     """
-    meta = {"raised": {}, "refused": {}, "conventions": [], "dtypes": [], "applied_rate": None, **result.meta}
+    found, noted = unpack_answer(result.arrays, result.meta)
+    return judge_answer(result, found, noted, cases, path, dtypes, search)
+
+
+def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search=True):
+    """As `judge_subject`, of what `observe` found and noted."""
+    meta = {"outcomes": {}, "conventions": [], "dtypes": [], "applied_rate": None, **noted}
     manner = Manner(meta["applied_rate"], 1 if meta.get("one_image") else None, bool(meta.get("of_probabilities")))
     offered = [dtype for dtype in dtypes if dtype in (meta["dtypes"] or dtypes)]
     rows: list[dict] = []
+    seen, raised = by_case(found), by_case(meta["raised"])
     observed: dict = {}
     rounded: dict = {}
     for dtype in offered:
         for probe in cases:
-            key = f"{probe.name}|{dtype}|"
-            case = rounded[probe.name, dtype] = probe.rounded(dtype)
-            seen = observed[probe.name, dtype] = _under(result.arrays, key)
-            rows += judge.judge_probe("", case, dtype, seen, _under(meta["raised"], key), manner)
-        key = f"path|{dtype}|"
-        seen = observed[path.name, dtype] = _under(result.arrays, key)
-        rows += judge_path("", path, dtype, seen, meta["raised"].get(f"{key}path"))
+            key = (probe.name, dtype)
+            rounded[key], observed[key] = probe.rounded(dtype), seen[key]
+            rows += judge.judge_probe("", rounded[key], dtype, seen[key], raised[key], manner)
+        observed[path.name, dtype] = seen[PATH, dtype]
+        rows += judge_path("", path, dtype, seen[PATH, dtype], raised[PATH, dtype].get((PATH,)))
     if result.status in ("hung", "crashed"):
         _cut_short(rows, result)
-    _gone(rows, meta.get("outcomes", {}))
+    _gone(rows, meta["outcomes"])
     _troubled(rows, meta.get("troubles", []), offered)
     limits = _limits(rows, meta["refused"])
     evidence = Evidence(rows, rounded, path, observed, manner)
@@ -181,7 +187,7 @@ def _stage_by_stage(evidence):
     """Of each stage that differs the defects that explain all its rows, each on what the code itself gave before it."""
     found = {}
     failed = [row for row in evidence.failed if row["outcome"] in ("agrees", "differs")]
-    for stage in sorted({row["stage"] for row in failed}, key=judge.STAGE_ORDER.__getitem__):
+    for stage in sorted({row["stage"] for row in failed}, key=STAGE_ORDER.__getitem__):
         if stage != "training path":
             rows = [r for r in evidence.rows if r["stage"] == stage and r["outcome"] in ("agrees", "differs")]
             known = [defect for defect in DEFECTS if evidence.explained([defect.change], rows) is None]
@@ -195,7 +201,7 @@ def _cut_short(rows, result):
     order = [*TASKS, "path"]
     reached = order.index(at) if at in order else -1
     for row in rows:
-        task = "path" if row["stage"] == "training path" else judge.task_of(row["mode"], row["quantity"])
+        task = "path" if row["stage"] == "training path" else task_of(row["mode"], row["quantity"])
         if row["outcome"] != "not offered" or (task not in result.meta.get("offers", order) and task != "path"):
             continue
         if order.index(task) == reached:
@@ -207,9 +213,8 @@ def _cut_short(rows, result):
 def _gone(rows, outcomes):
     """Of what is said to have raised, tell what took its process with it."""
     for row in rows:
-        task = "path" if row["stage"] == "training path" else judge.task_of(row["mode"], row["quantity"])
-        outcome = outcomes.get(f"{row['probe']}|{row['dtype']}|{'path' if task == 'path' else row['mode']}|{task}")
-        outcome = outcomes.get(f"path|{row['dtype']}|path") if task == "path" else outcome
+        key = (row["probe"], row["dtype"], row["mode"], task_of(row["mode"], row["quantity"]))
+        outcome = outcomes.get((PATH, row["dtype"], "path") if row["stage"] == "training path" else key)
         if outcome and row["outcome"] == "raised":
             row["outcome"] = outcome
 
@@ -238,16 +243,15 @@ def _troubled(rows, troubles, offered):
             row for row in rows if (row["mode"], row["quantity"]) != (mode, quantity) or row["outcome"] == "agrees"
         ]
         row = {"implementation": "", "quantity": quantity, "dtype": offered[0], "probe": FIRST_PROBE, "mode": mode}
-        rows.append({**row, "stage": judge.STAGE_OF[quantity], **judge.failure(outcome, error)})
+        rows.append({**row, "stage": STAGE_OF[quantity], **judge.failure(outcome, error)})
 
 
 def _limits(rows, refused):
     """Sizes that the code does not take, by probe: said, and not held against it."""
     limits: dict[str, str] = {}
-    lacking = {key.split("|", 2)[2] for key in refused if key.startswith(f"{FIRST_PROBE}|")}
-    for key, reason in refused.items():
-        probe, _, call = key.split("|", 2)
-        if call not in lacking:  # else the code has no such thing at any size
+    lacking = {tuple(call) for probe, _, *call in refused if probe == FIRST_PROBE}
+    for (probe, _, *call), reason in refused.items():
+        if tuple(call) not in lacking:  # else the code has no such thing at any size
             limits.setdefault(probe, reason)
     fine = {
         (row["mode"], row["quantity"]) for row in rows if row["probe"] == FIRST_PROBE and row["outcome"] != "raised"
@@ -262,7 +266,7 @@ def _limits(rows, refused):
 
 def _settle(rows):
     """Say of what fails only because something before it failed that it was not reached."""
-    order = judge.STAGE_ORDER
+    order = STAGE_ORDER
     failed = [row for row in rows if row["outcome"] in FAILED]
     alone = [row for row in failed if row["mode"] != "run"]
     first = min((order[row["stage"]] for row in failed), default=len(order))
@@ -270,11 +274,6 @@ def _settle(rows):
         late = row["stage"] in ("update", "training path", "prediction") and first < order[row["stage"]]
         if late or (alone and row["mode"] == "run" and row["outcome"] == "raised"):
             row |= {"outcome": "not reached", "note": row["note"] or "something before it differs"}
-
-
-def _under(found, key):
-    """The entries whose name begins with `key`, without it."""
-    return {name.removeprefix(key): value for name, value in found.items() if name.startswith(key)}
 
 
 def parameters_of(case):

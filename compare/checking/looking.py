@@ -2,30 +2,27 @@
 
 import numpy as np
 
-from compare.cells import read_arrays
 from compare.checking import layouts
 from compare.checking.explaining import explain
 from compare.contract import PARAMETERS
 from compare.verdict.observe import observe
 
 
-def look(spec, subject, save=lambda found, meta: None):
-    """(arrays, meta) of one subject: what `observe` saw, and what is known of the code itself."""
-    found, meta = observe(spec, subject, save, explain)
-    return found, {**meta, **about(subject), "varies": varies(spec, subject)}
+def look(question, subject, save=lambda found, noted: None):
+    """(found, noted) of one subject: what `observe` saw, and what is known of the code itself."""
+    found, noted = observe(question, subject, save, explain)
+    return found, {**noted, **about(subject), "varies": varies(question, subject)}
 
 
-def varies(spec, subject):
+def varies(question, subject):
     """Names of what comes out otherwise at a second call with the same images: something random, or a state, is on."""
     if not hasattr(subject, "activations"):
         return []
-    given, meta = read_arrays(spec["inputs"])
-    for case in meta["cases"]:
-        batch = {name: given[f"{case['name']}|{case['dtype']}|{name}"] for name in ("images", "labels", *PARAMETERS)}
+    for case in question.cases:
         try:
-            model = subject(**case["geometry"], dtype=case["dtype"], seed=0)
-            model.set_parameters({name: batch[name] for name in PARAMETERS})
-            calls = [model.activations(batch["images"].copy(), batch["labels"]) for _ in range(2)]
+            model = subject(**case.geometry, dtype=case.dtype, seed=0)
+            model.set_parameters({name: case.parameters[name] for name in PARAMETERS})
+            calls = [model.activations(case.images.copy(), case.labels) for _ in range(2)]
         except Exception:  # `observe` has met and noted the same; another probe may do
             continue
         names = calls[0].keys() & calls[1].keys()

@@ -21,9 +21,9 @@ from compare.checking.judgement import Judgement, judge_subject
 from compare.checking.looking import look
 from compare.checking.stranger import PROJECT
 from compare.contract import NotOfferedError, UnavailableError
+from compare.graph import QUANTITIES
 from compare.verdict import probes
-from compare.verdict.expected import QUANTITIES
-from compare.verdict.observe import pack
+from compare.verdict.packing import Question, pack, pack_answer
 
 TIMEOUT = 60.0  # seconds
 ROW_COLUMNS = (
@@ -214,26 +214,27 @@ def _check_place(name):
 
 def _check(name, timeout, threads, seed, search):
     cases, path = cases_and_path(seed)
+    spec = {"task": "check", "target": name, "threads": threads, "limit": timeout}
+    if Path(name).suffix.lower() == ".onnx":
+        found = Found(None, Problems())
+        result = _of_framework({**spec, "onnx": str(Path(name).absolute())}, cases, path)
+    else:
+        with stranger_of(name, threads, timeout) as stranger:
+            try:
+                found = find(name, stranger)
+            except ImportFailedError as error:
+                return CheckResult(name, error.outcome, str(error), Judgement([]), [])
+            result = _observed(found, stranger, spec, cases, path)
+    return answer(name, result, cases, path, search, found)
+
+
+def _of_framework(spec, cases, path):
+    """The `cells.Result` of a framework's model; raises as `check` where it is no such network."""
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "probes.npz"
         arrays, meta = pack(cases, probes.DTYPES, path)
         cells.write_result(inputs, meta, arrays)
-        spec = {"task": "check", "target": name, "inputs": str(inputs), "threads": threads, "limit": timeout}
-        if Path(name).suffix.lower() == ".onnx":
-            found, result = Found(None, Problems()), _of_framework({**spec, "onnx": str(Path(name).absolute())})
-        else:
-            with stranger_of(name, threads, timeout) as stranger:
-                try:
-                    found = find(name, stranger)
-                except ImportFailedError as error:
-                    return CheckResult(name, error.outcome, str(error), Judgement([]), [])
-                result = _observed(found, stranger, spec)
-    return answer(name, result, cases, path, search, found)
-
-
-def _of_framework(spec):
-    """The `cells.Result` of a framework's model; raises as `check` where it is no such network."""
-    (result,) = cells.run([spec], module="compare.checking.cell")
+        (result,) = cells.run([{**spec, "inputs": str(inputs)}], module="compare.checking.cell")
     if result.status == "broken":
         raise BrokenError(result.error)
     if result.status == "missing":
@@ -243,7 +244,7 @@ def _of_framework(spec):
     return result
 
 
-def _observed(found, stranger, spec):
+def _observed(found, stranger, spec, cases, path):
     """The `cells.Result` of what was found: NumPy comes first where it has the convolution.
 
     A framework's model beside it is often what it is held against.
@@ -253,15 +254,14 @@ def _observed(found, stranger, spec):
     if found.listed and (subject is None or not {"conv", "whole"} & set(getattr(subject, "plans", ["whole"]))):
         more = {"listed": found.listed, "loads": stranger.loaded, "folders": stranger.folders, "argv": stranger.argv}
         try:
-            return _of_framework({**spec, **more})
+            return _of_framework({**spec, **more}, cases, path)
         except NothingFoundError as error:
             if subject is None:
                 raise
             remarks = [f"not checked: {error}"]
     elif found.listed:
         remarks = [f"not checked: {names}, of a framework; by its name, FILE:Name, it is"]
-    subject = subject or Subject
-    arrays, meta = look(spec, subject)
+    arrays, meta = pack_answer(*look(Question.of(cases, probes.DTYPES, path), subject or Subject))
     stranger.noticed()
     meta["remarks"] += remarks
     meta |= {name: sorted(value) for name, value in stranger.told.items()}

@@ -7,7 +7,7 @@ import numpy as np
 from compare.cells import write_result
 from compare.checking.judgement import parameters_of
 from compare.files import write_text
-from compare.verdict.observe import STAGE_INPUT
+from compare.graph import STAGE_INPUT
 
 SCRIPT = '''\
 """{title}: the smallest case in which {target} differs. Needs NumPy alone; run it beside case.npz."""

@@ -1,18 +1,17 @@
 """Two numbers judge an allowance: how often it accuses a right network, and the smallest error that it catches."""
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from compare import cells, contract, environment
 from compare.contract import NotOfferedError
+from compare.graph import QUANTITIES
 from compare.params import random_parameters
 from compare.progress import progress_bar
 from compare.verdict import judge
-from compare.verdict.expected import QUANTITIES, Expected
-from compare.verdict.observe import observe, pack
+from compare.verdict.expected import Expected
+from compare.verdict.observe import observe
+from compare.verdict.packing import Question, by_case
 from compare.verdict.probes import DTYPES, Probe
 
 COLUMNS = [
@@ -61,17 +60,11 @@ def measure(spec, implementation):
     found: dict = {dtype: {"quantities": 0, "accused": [], "caught": {}} for dtype in dtypes}
     for first in range(0, spec["cases"], CHUNK):
         chunk = [random_case(spec["seed"] + i) for i in range(first, min(first + CHUNK, spec["cases"]))]
-        with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
-            inputs = Path(folder) / "cases.npz"
-            arrays, meta = pack(chunk, dtypes)
-            cells.write_result(inputs, meta, arrays)
-            observed, noted = observe({"inputs": str(inputs)}, implementation)
-        for dtype in dtypes:
-            for case in chunk:
-                key = f"{case.name}|{dtype}|"
-                seen = {name.removeprefix(key): value for name, value in observed.items() if name.startswith(key)}
-                raised = {n.removeprefix(key): text for n, text in noted["raised"].items() if n.startswith(key)}
-                _add(found[dtype], case.rounded(dtype), dtype, seen, raised)
+        observed, noted = observe(Question.of(chunk, dtypes), implementation)
+        seen, raised = by_case(observed), by_case(noted["raised"])
+        for case in Question.of(chunk, dtypes).cases:
+            key = (case.name, case.dtype)
+            _add(found[case.dtype], case, case.dtype, seen[key], raised[key])
     if not any(of["quantities"] for of in found.values()):
         raise NotOfferedError("it offers no quantity that could be judged")
     return {}, {"found": found}
@@ -88,7 +81,7 @@ def _add(found, case, dtype, observed, raised):
     caught: dict = {}
     for mode, quantities in QUANTITIES.items():
         for quantity in quantities:
-            value = observed.get(f"{mode}|{quantity}")
+            value = observed.get((mode, quantity))
             if value is None or not np.any(value):
                 continue
             bounded = expected.of(mode, quantity)

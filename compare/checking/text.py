@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from compare.checking.judgement import FAILED
-from compare.verdict.judge import STAGE_OF, STAGE_ORDER
+from compare.graph import STAGE_OF, STAGE_ORDER
 
 WIDTH = 110  # of a line of notes
 WHAT = {

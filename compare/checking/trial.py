@@ -1,15 +1,13 @@
 """The known defects on trial: each put into one implementation, in its own process, and judged as `check` judges."""
 
-import tempfile
-from pathlib import Path
-
 from compare import cells
-from compare.checking.judgement import judge_subject
+from compare.checking.judgement import judge_answer
 from compare.contract import NotOfferedError
 from compare.verdict import probes
 from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted
-from compare.verdict.observe import observe, pack
+from compare.verdict.observe import observe
+from compare.verdict.packing import Question
 
 RIGHT = "none (the right network)"
 DTYPE = "float64"
@@ -27,19 +25,15 @@ def trial(spec, implementation):
     geometry = probes.SMALL
     cases, path = probes.check_probes(geometry=geometry), probes.check_path(geometry=geometry)
     rows = []
-    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
-        inputs = Path(folder) / "probes.npz"
-        arrays, meta = pack(cases, [DTYPE], path)
-        cells.write_result(inputs, meta, arrays)
-        tried = [(RIGHT, "", ())] + [(d.name, d.stage, (d.change,)) for d in DEFECTS]
-        for name, stage, changes in tried:
-            if spec.get("only") and name not in (RIGHT, *spec["only"]):
-                continue
-            found, noted = observe({"inputs": str(inputs)}, inserted(implementation, *changes))
-            judgement = judge_subject(cells.Result({}, "ok", found, noted), cases, path, [DTYPE])
-            if name == RIGHT and all(row["outcome"] == "not offered" for row in judgement.rows):
-                raise NotOfferedError(f"none of its stages can be called alone in {DTYPE}")
-            rows.append({"defect": name, **verdict(judgement, stage)})
+    question = Question.of(cases, [DTYPE], path)
+    for name, stage, changes in [(RIGHT, "", ())] + [(d.name, d.stage, (d.change,)) for d in DEFECTS]:
+        if spec.get("only") and name not in (RIGHT, *spec["only"]):
+            continue
+        found, noted = observe(question, inserted(implementation, *changes))
+        judgement = judge_answer(cells.Result({}, "ok"), found, noted, cases, path, [DTYPE])
+        if name == RIGHT and all(row["outcome"] == "not offered" for row in judgement.rows):
+            raise NotOfferedError(f"none of its stages can be called alone in {DTYPE}")
+        rows.append({"defect": name, **verdict(judgement, stage)})
     return {}, {"rows": rows}
 
 

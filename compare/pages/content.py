@@ -8,8 +8,8 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from compare import output
+from compare.graph import STAGE_OF, STAGE_ORDER
 from compare.pages import plots
-from compare.verdict.judge import STAGE_OF, STAGE_ORDER
 from compare.verdict.run import passed
 
 SIZES = {

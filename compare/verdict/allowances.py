@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compare.graph import PARAMETERS, STEPS, follow
+
 LAMBDA = 8.0
 # exp and log are not correctly rounded. 4 ulp covers the loosest variant that SLEEF, the vector library of PyTorch,
 # offers (3.5 ulp, https://sleef.org/purec.xhtml); glibc, Eigen and XLA promise less error than that.
@@ -86,6 +88,11 @@ class Stages:
 
     def at(self, before=None, rate=0.0, passing=True):
         """The right network does not depend on what went before, on the rate, or on who asks."""
+
+    def call(self, step, *given, **more):
+        """What a step of `graph.STEPS` gives, as a tuple of `Bounded`."""
+        found = getattr(self, step.function)(*given, **more)
+        return tuple(found.values()) if isinstance(found, dict) else (found,)
 
     def scale(self, images):
         """What the first layer is given: images are scaled already."""
@@ -268,31 +275,16 @@ def whole_pass(stages, images, labels, parameters, exact=False):
         images (N, H, W, C), labels (N,), parameters: exact.
         exact: whether the convolution is exact too, so that a tie is a tie; else the order within near ties is open.
     Returns:
-        dict of `Bounded`: conv, pool, logits, probabilities, loss, d_logits, d_pool, d_conv_weight, d_dense_weight,
-        d_dense_bias.
+        dict of `Bounded`, by name: all that the steps give but d_images, and d_conv, which near ties leave open.
     """
-    w, dense_w, bias = (np.asarray(parameters[k], np.float64) for k in ("conv_weight", "dense_weight", "dense_bias"))
-    images = stages.scale(images)
-    conv = stages.conv(images, w)
-    pool = stages.pool(conv)
-    logits = stages.dense(pool, dense_w, bias)
-    d_logits = stages.loss_backward(logits, labels)
-    back = stages.dense_backward(pool, dense_w, d_logits)
-    d_conv = stages.pool_backward(conv, back["pool"])
-    filters = stages.conv_backward(images, w, d_conv, need_dx=False)["conv_weight"]
-    loose = 0.0 if exact else near_tie_filters(images, conv, back["pool"], stages.padding)
-    return {
-        "conv": conv,
-        "pool": pool,
-        "logits": logits,
-        "probabilities": stages.probabilities(logits),
-        "loss": stages.loss(logits, labels),
-        "d_logits": d_logits,
-        "d_pool": back["pool"],
-        "d_conv_weight": Bounded(filters.value, filters.allowance + loose),
-        "d_dense_weight": back["dense_weight"],
-        "d_dense_bias": back["dense_bias"],
-    }
+    known = {name: np.asarray(parameters[name], np.float64) for name in PARAMETERS}
+    known |= {"images": stages.scale(images), "labels": labels}
+    *steps, last = STEPS
+    found = follow(stages.call, steps, known)
+    filters = stages.call(last, *(found[name] for name in last.takes), need_dx=False)[-1]
+    loose = 0.0 if exact else near_tie_filters(found["images"], found["conv"], found["d_pool"], stages.padding)
+    found["d_conv_weight"] = Bounded(filters.value, filters.allowance + loose)
+    return {name: value for name, value in found.items() if name not in known and name != "d_conv"}
 
 
 def update(parameter, gradient, learning_rate, rounding):

@@ -5,12 +5,13 @@ import functools
 
 import numpy as np
 
+from compare.graph import QUANTITIES, STAGE_ORDER, STEP_OF, task_of
 from compare.verdict import arbiter
 from compare.verdict.allowances import Rounding, Stages, whole_pass
 from compare.verdict.changed import ChangedStages
-from compare.verdict.expected import QUANTITIES, Expected, NotReached
-from compare.verdict.judge import STAGE_ORDER, task_of
+from compare.verdict.expected import Expected, NotReached
 from compare.verdict.network import Network, one_by_one, through_probabilities
+from compare.verdict.packing import PATH
 from compare.verdict.path import walk
 
 
@@ -21,7 +22,7 @@ class Evidence:
         rows: of `judge_probe` and `judge_path` for one implementation; those that were not offered are left out.
         cases: the `Probe`s, rounded, by (name, dtype).
         path: `Path` or None.
-        observed: arrays by (probe, dtype): a dict by "mode|quantity"; for the path by its own names.
+        observed: arrays by (probe, dtype): a dict by (mode, quantity); for the path by (PATH, name).
         manner: an `expected.Manner`.
     """
 
@@ -74,7 +75,7 @@ class Evidence:
             return made[key][row["quantity"].removeprefix("path_")]
         if key not in made:
             made[key] = self.expected(changes, *key)
-        found = self.observed[key].get(f"{row['mode']}|{row['quantity']}")
+        found = self.observed[key].get((row["mode"], row["quantity"]))
         try:
             with np.errstate(all="ignore"):
                 if found is None:
@@ -115,7 +116,7 @@ class Evidence:
     def _walk(self, changes, dtype):
         try:
             observed, stages = self.observed[self.path.name, dtype], self._stages(changes, self.path.padding, dtype)
-            if "path|conv_weight" not in observed:  # it raised: so must the first step here
+            if (PATH, "conv_weight") not in observed:  # it raised: so must the first step here
                 images = self.path.images[0].astype(dtype).astype(np.float64)
                 whole_pass(stages, images, self.path.labels[0], self.path.parameters)
             found = walk(self.path, dtype, observed, stages)
@@ -177,23 +178,6 @@ def _with_another(evidence, one, left, candidates):
     return found
 
 
-# The function that gives a quantity of a stage alone.
-_FUNCTION = {
-    "conv": "conv",
-    "pool": "pool",
-    "logits": "dense",
-    "probabilities": "probabilities",
-    "loss": "loss",
-    "d_logits": "loss_backward",
-    "d_pool": "dense_backward",
-    "d_dense_weight": "dense_backward",
-    "d_dense_bias": "dense_backward",
-    "d_conv": "pool_backward",
-    "d_images": "conv_backward",
-    "d_conv_weight": "conv_backward",
-}
-
-
 def _may(defect, row):
     """Whether a defect could have anything to do with a row: it saves trying out those that cannot."""
     if row["stage"] == "training path":
@@ -201,7 +185,7 @@ def _may(defect, row):
     if row["mode"] != "alone":
         return True
     touched = _touched(defect.change)
-    return _FUNCTION[row["quantity"]] in touched or "update" in touched  # gradients may be read off from updates
+    return STEP_OF[row["quantity"]].function in touched or "update" in touched  # gradients may be read off from updates
 
 
 @functools.cache

@@ -10,35 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.contract import PARAMETERS
+from compare.graph import PARAMETERS, STEP_OF
 from compare.verdict.allowances import Bounded, Stages, corners, near_tie_filters, near_ties, whole_pass
 from compare.verdict.probes import LEARNING_RATE
-
-ALONE = (
-    "conv",
-    "pool",
-    "logits",
-    "probabilities",
-    "loss",
-    "d_logits",
-    "d_pool",
-    "d_dense_weight",
-    "d_dense_bias",
-    "d_conv",
-    "d_images",
-    "d_conv_weight",
-)
-HEAD = ("logits", "probabilities", "loss", "d_logits", "d_pool", "d_dense_weight", "d_dense_bias")
-RUN = (
-    *ALONE[:5],
-    "predict",
-    *ALONE[5:],
-    "kept_images",
-    *(f"kept_{name}" for name in PARAMETERS),
-    "step_loss",
-    *(f"step_{name}" for name in PARAMETERS),
-)
-QUANTITIES = {"alone": ALONE, "head": HEAD, "run": RUN}
 
 
 class NotReached(Exception):  # noqa: N818 - not an error of ours: the stage before gave nothing to judge this one on
@@ -90,7 +64,7 @@ class Expected:
     Args:
         case: a `Probe`, rounded to the dtype judged.
         stages: `Stages` of the right network, or `ChangedStages`.
-        observed: arrays by "mode|quantity".
+        observed: arrays by (mode, quantity).
         manner: a `Manner`.
         same: a dict that keeps, from one implementation to the next, what follows from the probe and `stages` alone.
     """
@@ -110,11 +84,50 @@ class Expected:
         Raises:
             NotReached: what it would be computed from is missing, of another shape, or not finite.
         """
-        key = (mode, quantity)
         known = self._same if mode == "alone" else self._known
-        if key not in known:
-            known[key] = self._alone(quantity) if mode == "alone" else self._passing(mode, quantity)
-        return known[key]
+        if (mode, quantity) not in known:
+            known[mode, quantity] = self._made(known, mode, quantity)
+        return known[mode, quantity]
+
+    def _made(self, known, mode, quantity):
+        if mode == "head" and quantity == "pool":
+            return Bounded.exact(self.case.inputs["pool"])
+        if quantity == "predict":
+            return self._again(mode, "probabilities")
+        if quantity == "kept_images":
+            return self.stages.keep(self.images)
+        if quantity.startswith("kept_"):
+            return Bounded.exact(self.parameters[quantity.removeprefix("kept_")])
+        if quantity.startswith("step_"):
+            return self._stepped(mode, quantity)
+        step = STEP_OF[quantity]
+        if (mode, step) not in known:
+            given = [self._given(mode, step, name) for name in step.takes]
+            if mode == "alone" and step.function == "loss_backward":
+                given.append(float(self.case.inputs["up_loss"]))
+            self.stages.at(self._before(mode), self.rate, mode != "alone")
+            known[mode, step] = dict(zip(step.gives, self.stages.call(step, *given), strict=True))
+        found = known[mode, step][quantity]
+        if mode != "alone" and quantity == "d_conv":
+            return self._routed(mode, found)
+        if mode != "alone" and quantity == "d_conv_weight" and (mode, "d_conv") not in self.observed:
+            found = self._loosened(mode, found)
+        return self._moved(quantity, found)
+
+    def _given(self, mode, step, name):
+        """What a step is given under a name: alone by the probe, in a pass by what was observed before it."""
+        if name == "labels":
+            return self.case.labels
+        if name in PARAMETERS:
+            return self.parameters[name]
+        if name == "images":
+            return self.images if mode == "alone" else self.stages.scale(self.images)
+        # what a pass goes by on its way back, another call of the implementation may have computed
+        own = self._again if mode != "alone" and step.backward and not name.startswith("d_") else self._own
+        of_probabilities = self.right and self.manner.of_probabilities and (mode, "probabilities") in self.observed
+        if step.stage == "loss" and of_probabilities:
+            return self._logarithms(own(mode, "probabilities"))
+        return Bounded.exact(self.case.inputs[name.replace("d_", "up_")]) if mode == "alone" else own(mode, name)
 
     def whole(self):
         """A whole pass with nothing observed in between, as of `whole_pass`."""
@@ -122,28 +135,25 @@ class Expected:
             self._same["whole"] = whole_pass(self.stages, self.images, self.case.labels, self.parameters)
         return self._same["whole"]
 
-    def _stage(self, mode, quantity, stage, *arguments):
-        """A stage's answer, the changed network told where it stands."""
-        self.stages.at(self._before(mode), self.rate, mode != "alone")
-        return getattr(self.stages, stage)(*arguments)
-
     def _before(self, mode):
         if self.right:
             return None
-        if mode != "run":
-            return self.case.earlier_stages()
-        if "before" not in self._known:
-            images, labels = self.case.earlier_batch()
-            self.stages.at(None, self.rate)
-            whole = self.stages.network.whole(images.astype(np.float64), labels, self.parameters, self.case.padding)
-            self._known["before"] = whole
-        return self._known["before"]
+        key = ("before", mode == "run")
+        if key not in self._known:
+            if mode == "run":
+                images, labels = self.case.earlier_batch()
+                self.stages.at(None, self.rate)
+                given = images.astype(np.float64), labels, self.parameters, self.case.padding
+                self._known[key] = self.stages.network.whole(*given)
+            else:
+                self._known[key] = self.case.earlier_stages()
+        return self._known[key]
 
     def _own(self, mode, quantity):
         """The implementation's own result as the exact input of the next stage; where it gave none, the expected."""
-        value = self.observed.get(f"{mode}|{quantity}")
+        value = self.observed.get((mode, quantity))
         if value is None:  # code without a loss of its own is given the gradient of the logits
-            value = self.observed.get(f"{mode}|{quantity.replace('d_', 'd_given_', 1)}")
+            value = self.observed.get((mode, quantity.replace("d_", "d_given_", 1)))
         if value is None:
             return self.of(mode, quantity)
         if self.right and value.shape != self.case.shape_of(quantity):
@@ -159,65 +169,19 @@ class Expected:
             return Bounded.exact(own.value)
         return Bounded(own.value, self.of(mode, quantity).allowance)
 
-    def _passing(self, mode, quantity):
-        """One quantity of a pass."""
-        w, dense_w, bias = (self.parameters[name] for name in PARAMETERS)
-        if quantity == "conv":
-            return self._stage(mode, quantity, "conv", self.stages.scale(self.images), w)
-        if quantity == "pool":
-            if mode == "head":
-                return Bounded.exact(self.case.inputs["pool"])
-            return self._stage(mode, quantity, "pool", self._own(mode, "conv"))
-        if quantity == "logits":
-            return self._stage(mode, quantity, "dense", self._own(mode, "pool"), dense_w, bias)
-        if quantity == "probabilities":
-            return self._stage(mode, quantity, "probabilities", self._own(mode, "logits"))
-        if quantity == "predict":
-            return self._again(mode, "probabilities")
-        if quantity == "loss":
-            return self._stage(mode, quantity, "loss", self._before_loss(mode, self._own), self.case.labels)
-        if quantity == "d_logits":
-            return self._stage(mode, quantity, "loss_backward", self._before_loss(mode, self._again), self.case.labels)
-        if quantity in ("d_pool", "d_dense_weight", "d_dense_bias"):
-            pool, d_logits = self._again(mode, "pool"), self._own(mode, "d_logits")
-            found = self._stage(mode, quantity, "dense_backward", pool, dense_w, d_logits)
-            return self._moved(quantity, found[quantity.removeprefix("d_")])
-        if quantity == "d_conv":
-            return self._routed(mode)
-        if quantity in ("d_images", "d_conv_weight"):
-            return self._moved(quantity, self._filters(mode, quantity))
-        if quantity == "kept_images":
-            return self.stages.keep(self.images)
-        if quantity.startswith("kept_"):
-            return Bounded.exact(self.parameters[quantity.removeprefix("kept_")])
-        return self._stepped(mode, quantity)
-
-    def _before_loss(self, mode, own):
-        """Logits; those of its own probabilities, their logarithms, where the loss is made from them."""
-        if not (self.right and self.manner.of_probabilities and f"{mode}|probabilities" in self.observed):
-            return own(mode, "logits")
-        given = own(mode, "probabilities")
+    def _logarithms(self, given):
+        """The logits that these probabilities stand for."""
         positive = given.value > 0
         value = np.where(positive, np.log(np.where(positive, given.value, 1)), -1e4)  # exp of which is 0
         allowance = np.where(positive, given.allowance / np.where(positive, given.value, 1), 0)
         return Bounded(value, allowance + 2 * self.stages.rounding.unit * np.abs(value) * positive)
 
-    def _routed(self, mode):
+    def _routed(self, mode, expected):
         """Expected d_conv; where near ties leave the order open, it is taken from what was found, if it is one."""
-        conv, d_pool = self._again(mode, "conv"), self._own(mode, "d_pool")
-        expected = self._stage(mode, "d_conv", "pool_backward", conv, d_pool)
         if not self.right or self.case.exact:
             return expected
-        return routed(expected, conv, d_pool, self.observed.get(f"{mode}|d_conv"))
-
-    def _filters(self, mode, quantity):
-        images = self.stages.scale(self.images)
-        d_conv = self._own(mode, "d_conv")
-        w = self.parameters["conv_weight"]
-        found = self._stage(mode, quantity, "conv_backward", images, w, d_conv)[quantity.removeprefix("d_")]
-        if quantity == "d_images" or f"{mode}|d_conv" in self.observed:
-            return found
-        return self._loosened(mode, found)
+        conv, d_pool = self._again(mode, "conv"), self._own(mode, "d_pool")
+        return routed(expected, conv, d_pool, self.observed.get((mode, "d_conv")))
 
     def _loosened(self, mode, filters):
         """A gradient of the filters where near ties may have been routed otherwise than in what was observed."""
@@ -269,32 +233,7 @@ class Expected:
         )
 
     def _nearest(self, mode, quantity, expected, other):
-        found = self.observed.get(f"{mode}|{quantity}")
+        found = self.observed.get((mode, quantity))
         if other is None or found is None or found.shape != expected.value.shape:
             return expected
         return min((expected, other), key=lambda bounded: np.abs(found - bounded.value).max())
-
-    def _alone(self, quantity):
-        """A stage alone, on the inputs that the probe gives it."""
-        w, dense_w, bias = (self.parameters[name] for name in PARAMETERS)
-        given = {name: Bounded.exact(value) for name, value in self.case.inputs.items()}
-        labels = self.case.labels
-        before_loss = given["logits"]
-        if quantity in ("loss", "d_logits"):
-            before_loss = self._before_loss("alone", lambda mode, name: given.get(name) or self._own(mode, name))
-        arguments = {
-            "conv": ("conv", self.images, w),
-            "pool": ("pool", given["conv"]),
-            "logits": ("dense", given["pool"], dense_w, bias),
-            "probabilities": ("probabilities", given["logits"]),
-            "loss": ("loss", before_loss, labels),
-            "d_logits": ("loss_backward", before_loss, labels, float(given["up_loss"].value)),
-            "d_conv": ("pool_backward", given["conv"], given["up_pool"]),
-        }
-        if quantity in arguments:
-            return self._stage("alone", quantity, *arguments[quantity])
-        if quantity in ("d_images", "d_conv_weight"):
-            found = self._stage("alone", quantity, "conv_backward", self.images, w, given["up_conv"])
-        else:
-            found = self._stage("alone", quantity, "dense_backward", given["pool"], dense_w, given["up_logits"])
-        return self._moved(quantity, found[quantity.removeprefix("d_")])

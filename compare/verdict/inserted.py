@@ -1,13 +1,15 @@
 """A known defect put into any implementation that offers its stages alone."""
 
+import functools
+
 import numpy as np
 
-from compare.contract import ACTIVATIONS, GRADIENTS, PARAMETERS
+from compare.graph import ACTIVATIONS, BACK, FORWARD, GRADIENTS, PARAMETERS, STEPS
 from compare.verdict.network import Network
 
 
 class StageFunctions:
-    """The functions of `network.STAGE_FUNCTIONS`, computed by an implementation of the contract.
+    """The functions of `graph.STEPS`, computed by an implementation of the contract.
 
     Args:
         implementation: a class with `forward_stage` and `backward_stage`.
@@ -18,69 +20,40 @@ class StageFunctions:
         self.implementation = implementation
         self.dtype = np.dtype(dtype)
         self._models: dict = {}
+        for step in STEPS:
+            setattr(self, step.function, functools.partial(self._call, step))
 
-    def conv(self, x, w, padding):
-        """(N, H', W', F)."""
-        return self._convolving(x, w, padding).forward_stage("conv", x)
+    def _call(self, step, *given):
+        known = dict(zip((*step.takes, "padding"), given, strict=False))
+        model = self._model(_geometry(step, known), {name: known[name] for name in PARAMETERS if name in known})
+        if not step.backward:
+            return model.forward_stage(step.stage, given[0], known.get("labels"))
+        upstream = known.get(f"d_{step.stage}", np.ones((), self.dtype))
+        found = model.backward_stage(step.stage, given[0], upstream, known.get("labels"))
+        values = tuple(found[name.removeprefix("d_")] for name in step.gives)
+        return values if len(values) > 1 else values[0]
 
-    def conv_backward(self, x, w, dy, padding):
-        """(dx, dw)."""
-        found = self._convolving(x, w, padding).backward_stage("conv", x, dy)
-        return found["images"], found["conv_weight"]
-
-    def pool(self, x):
-        """(N, P, Q, F)."""
-        return self._pooling(x).forward_stage("pool", x)
-
-    def pool_backward(self, x, dy):
-        """dx."""
-        return self._pooling(x).backward_stage("pool", x, dy)["conv"]
-
-    def dense(self, x, w, bias):
-        """(N, K)."""
-        return self._dense(x, w, bias).forward_stage("logits", x)
-
-    def dense_backward(self, x, w, d):
-        """(dx, dw, dbias)."""
-        found = self._dense(x, w, np.zeros(w.shape[1], self.dtype)).backward_stage("logits", x, d)
-        return found["pool"], found["dense_weight"], found["dense_bias"]
-
-    def probabilities(self, logits):
-        """(N, K)."""
-        return self._with_classes(logits).forward_stage("probabilities", logits)
-
-    def loss(self, logits, labels):
-        """()."""
-        return self._with_classes(logits).forward_stage("loss", logits, labels)
-
-    def loss_backward(self, logits, labels):
-        """(N, K)."""
-        one = np.ones((), self.dtype)
-        return self._with_classes(logits).backward_stage("loss", logits, one, labels)["logits"]
-
-    def _convolving(self, x, w, padding):
-        return self._model(tuple(x.shape[1:]), w.shape[3], 2, padding, conv_weight=w)
-
-    def _pooling(self, x):
-        return self._model((x.shape[1] + 2, x.shape[2] + 2, 1), x.shape[3], 2, "valid")
-
-    def _dense(self, x, w, bias):
-        shape = (2 * x.shape[1] + 2, 2 * x.shape[2] + 2, 1)
-        return self._model(shape, x.shape[3], w.shape[1], "valid", dense_weight=w, dense_bias=bias)
-
-    def _with_classes(self, logits):
-        return self._model((4, 4, 1), 1, logits.shape[1], "valid")
-
-    def _model(self, shape, filters, classes, padding, **parameters):
+    def _model(self, geometry, parameters):
         """A model of this geometry, kept from call to call, with these parameters and whatever it has for the rest."""
-        key = (shape, filters, classes, padding)
-        if key not in self._models:
-            model = self.implementation(shape, filters, classes, padding, self.dtype.name)
-            self._models[key] = (model, model.get_parameters())
-        model, rest = self._models[key]
+        if geometry not in self._models:
+            model = self.implementation(*geometry, self.dtype.name)
+            self._models[geometry] = (model, model.get_parameters())
+        model, rest = self._models[geometry]
         if parameters:
             model.set_parameters({**rest, **parameters})
         return model
+
+
+def _geometry(step, known):
+    """The smallest network in which a stage meets what it is given: (input_shape, filters, classes, padding)."""
+    shape = known[step.takes[0]].shape
+    if step.stage == "conv":
+        return tuple(shape[1:]), known["conv_weight"].shape[3], 2, known["padding"]
+    if step.stage == "pool":
+        return (shape[1] + 2, shape[2] + 2, 1), shape[3], 2, "valid"
+    if step.stage == "logits":
+        return (2 * shape[1] + 2, 2 * shape[2] + 2, 1), shape[3], known["dense_weight"].shape[1], "valid"
+    return (4, 4, 1), 1, shape[1], "valid"
 
 
 def inserted(implementation, *changes):
@@ -147,31 +120,19 @@ def inserted(implementation, *changes):
             return float(found["loss"])
 
         def forward_stage(self, stage, x, labels=None):
-            before = {"conv": "images", "pool": "conv", "logits": "pool", "probabilities": "logits", "loss": "logits"}
-            self.network.before = self.alone.get(stage)
-            self.alone[stage] = {before[stage]: x}
-            network, held = self.network, self.parameters
-            if stage == "conv":
-                return network.conv(x, held["conv_weight"], self.padding)
-            if stage == "pool":
-                return network.pool(x)
-            if stage == "logits":
-                return network.dense(x, held["dense_weight"], held["dense_bias"])
-            return network.probabilities(x) if stage == "probabilities" else network.loss(x, labels)
+            return self._alone(FORWARD[stage], x, labels)[0]
 
         def backward_stage(self, stage, x, upstream, labels=None):
-            network, held = self.network, self.parameters
-            names = {"conv": ("images", "d_conv"), "pool": ("conv", "d_pool"), "logits": ("pool", "d_logits")}
+            step = BACK[stage]
+            found = self._alone(step, x, labels, upstream)
             if stage == "loss":
-                return {"logits": network.loss_backward(x, labels) * upstream}
-            network.before = self.alone.get(f"d_{stage}")
-            self.alone[f"d_{stage}"] = dict(zip(names[stage], (x, upstream), strict=True))
-            if stage == "pool":
-                return {"conv": network.pool_backward(x, upstream)}
-            if stage == "conv":
-                found = network.conv_backward(x, held["conv_weight"], upstream, self.padding)
-                return dict(zip(("images", "conv_weight"), found, strict=True))
-            found = network.dense_backward(x, held["dense_weight"], upstream)
-            return dict(zip(("pool", "dense_weight", "dense_bias"), found, strict=True))
+                found = (found[0] * upstream,)
+            return dict(zip((name.removeprefix("d_") for name in step.gives), found, strict=True))
+
+        def _alone(self, step, x, labels, upstream=None):
+            given = {step.takes[0]: x, f"d_{step.stage}": upstream}
+            self.network.before, self.alone[step] = self.alone.get(step), given
+            known = {**self.parameters, **given, "labels": labels}
+            return self.network.call(step, *(known[name] for name in step.takes), padding=self.padding)
 
     return Inserted

@@ -9,34 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.contract import PARAMETERS
+from compare.graph import QUANTITIES, STAGE_OF, task_of
 from compare.verdict.allowances import Rounding, Stages
-from compare.verdict.expected import GIVEN, QUANTITIES, Expected, NotReached, Routed
-
-# Where each quantity is made, in the order in which a pass makes them: the first that differs is the culprit.
-STAGE_OF = {
-    "kept_images": "input",
-    "conv": "conv forward",
-    "pool": "pool forward",
-    "logits": "dense forward",
-    "probabilities": "softmax forward",
-    "loss": "loss forward",
-    "predict": "prediction",
-    "d_logits": "loss backward",
-    "d_dense_weight": "dense backward",
-    "d_dense_bias": "dense backward",
-    "d_pool": "dense backward",
-    "d_conv": "pool backward",
-    "d_conv_weight": "conv backward",
-    "d_images": "conv backward",
-    **{f"kept_{name}": "parameters" for name in PARAMETERS},
-    "step_loss": "update",
-    **{f"step_{name}": "update" for name in PARAMETERS},
-    "path_loss": "training path",
-    **{f"path_{name}": "training path" for name in PARAMETERS},
-}
-STAGE_ORDER = {stage: number for number, stage in enumerate(dict.fromkeys(STAGE_OF.values()))}
-STAGE_ORDER["not run"] = -1
+from compare.verdict.expected import GIVEN, Expected, NotReached, Routed
 
 COLUMNS = [
     "implementation",
@@ -56,20 +31,6 @@ COLUMNS = [
     "near_ties",
     "note",
 ]
-
-
-def task_of(mode, quantity):
-    """The call that gives a quantity, as `observe` names it in what was raised."""
-    if mode == "head":
-        return "head"
-    if mode == "alone":
-        before = {"d_logits": "loss", "d_pool": "logits", "d_conv": "pool", "d_images": "conv", "d_conv_weight": "conv"}
-        return f"{before.get(quantity, 'logits')} backward" if quantity.startswith("d_") else f"{quantity} forward"
-    if quantity in ("conv", "pool", "logits", "probabilities", "loss"):
-        return "activations"
-    if quantity == "predict":
-        return "predict"
-    return "step" if quantity.startswith("step_") else "gradients"
 
 
 @dataclass(frozen=True)
@@ -111,22 +72,22 @@ def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN, sam
 
     Args:
         case: a `Probe`, rounded to dtype.
-        observed: arrays by "mode|quantity".
-        raised: messages by "mode|task" (see `task_of`), of what the implementation raised instead; by "mode|quantity"
-            and " dtype", of arrays that hold no real numbers.
+        observed: arrays by (mode, quantity).
+        raised: messages by (mode, task), of what the implementation raised instead; by (mode, quantity, "dtype"), of
+            arrays that hold no real numbers.
         manner: an `expected.Manner`.
         same: of `Expected`, a dict for this probe and dtype.
     """
     expected = Expected(case, right_stages(case, dtype), observed, manner, same)
-    whole = expected.whole() if any(key[:4] == "run|" for key in observed) else {}
+    whole = expected.whole() if any(mode == "run" for mode, _ in observed) else {}
     rows = []
     for mode, quantities in QUANTITIES.items():
         for quantity in quantities:
-            value = observed.get(f"{mode}|{quantity}")
+            value = observed.get((mode, quantity))
             row = {"implementation": implementation, "quantity": quantity, "dtype": dtype, "probe": case.name}
             make = functools.partial(expected.of, mode, quantity)
-            error = raised.get(f"{mode}|{task_of(mode, quantity)}")
-            misfit = raised.get(f"{mode}|{quantity} dtype")
+            error = raised.get((mode, task_of(mode, quantity)))
+            misfit = raised.get((mode, quantity, "dtype"))
             outcome = failure("differs", misfit) if misfit else measured(dtype, value, make, error)
             row |= {"mode": mode, "stage": STAGE_OF[quantity], **outcome}
             if mode == "run" and quantity in whole and value is not None and value.shape == whole[quantity].value.shape:

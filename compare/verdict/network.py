@@ -5,23 +5,12 @@ The right one takes its functions from `arbiter` or `definition`; one under test
 can say what it would look like.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
-from compare.contract import PARAMETERS
-
-STAGE_FUNCTIONS = (
-    "conv",
-    "conv_backward",
-    "pool",
-    "pool_backward",
-    "dense",
-    "dense_backward",
-    "probabilities",
-    "loss",
-    "loss_backward",
-)
+from compare.graph import FORWARD, STEPS, follow
 
 
 def descend(parameters, gradients, rate, memory):
@@ -81,7 +70,7 @@ class Network:
     """Stage functions that can be replaced, and what they may look at.
 
     Args:
-        functions: anything that has STAGE_FUNCTIONS, with the arguments of `arbiter`.
+        functions: anything that has the functions of `graph.STEPS`, with the arguments of `arbiter`.
 
     Attributes:
         scale: of images that are scaled already: nothing to do.
@@ -104,8 +93,8 @@ class Network:
     loss_backward: Callable
 
     def __init__(self, functions):
-        for name in STAGE_FUNCTIONS:
-            setattr(self, name, getattr(functions, name))
+        for step in STEPS:
+            setattr(self, step.function, getattr(functions, step.function))
         self.scale: Callable = lambda images: images
         self.keep: Callable = lambda images: images
         self.update: Callable = descend
@@ -113,25 +102,20 @@ class Network:
         self.before: dict | None = None
         self.passing = True
 
+    def call(self, step, *arguments, padding):
+        """What a step of `graph.STEPS` gives, as a tuple."""
+        more = (padding,) if step.stage == "conv" else ()
+        found = getattr(self, step.function)(*arguments, *more)
+        return found if len(step.gives) > 1 else (found,)
+
     def forward(self, images, parameters, padding):
-        """conv, pool, logits and probabilities by name, with the scaled images that they came from."""
-        w, dense_w, bias = (parameters[name] for name in PARAMETERS)
-        scaled = self.scale(images)
-        conv = self.conv(scaled, w, padding)
-        pool = self.pool(conv)
-        logits = self.dense(pool, dense_w, bias)
-        found = {"images": scaled, "conv": conv, "pool": pool, "logits": logits}
-        return {**found, "probabilities": self.probabilities(logits)}
+        """conv, pool, logits and probabilities by name, with what they came from."""
+        return self._follow([FORWARD[stage] for stage in FORWARD if stage != "loss"], images, parameters, padding)
 
     def whole(self, images, labels, parameters, padding):
         """A whole pass: `forward`, the loss, and by d_ names the gradients of all of them and of the parameters."""
-        w, dense_w, _ = (parameters[name] for name in PARAMETERS)
-        found = self.forward(images, parameters, padding)
-        logits, pool, conv = found["logits"], found["pool"], found["conv"]
-        d_logits = self.loss_backward(logits, labels)
-        d_pool, d_dense_w, d_bias = self.dense_backward(pool, dense_w, d_logits)
-        d_conv = self.pool_backward(conv, d_pool)
-        d_images, d_w = self.conv_backward(found["images"], w, d_conv, padding)
-        back = {"d_logits": d_logits, "d_pool": d_pool, "d_conv": d_conv, "d_images": d_images}
-        of_parameters = {"d_conv_weight": d_w, "d_dense_weight": d_dense_w, "d_dense_bias": d_bias}
-        return {**found, **back, **of_parameters, "labels": labels, "loss": self.loss(logits, labels)}
+        return self._follow(STEPS, images, {**parameters, "labels": labels}, padding)
+
+    def _follow(self, steps, images, known, padding):
+        call = functools.partial(self.call, padding=padding)
+        return follow(call, steps, {**known, "images": self.scale(images)})

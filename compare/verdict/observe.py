@@ -1,108 +1,80 @@
-"""What one implementation does on every probe: runs inside a cell, judges nothing.
-
-Arrays travel under names joined by "|": probe, dtype, mode, quantity.
-"""
+"""What one implementation does on every probe: runs inside a cell, judges nothing."""
 
 import contextlib
 
 import numpy as np
 
-from compare.cells import read_arrays
-from compare.contract import ACTIVATIONS, BACKWARD, PARAMETERS, NotOfferedError
-from compare.verdict.probes import LEARNING_RATE, earlier, earlier_batch
-
-# The input of each stage when it is asked alone.
-STAGE_INPUT = {"conv": "images", "pool": "conv", "logits": "pool", "probabilities": "logits", "loss": "logits"}
-
-
-def pack(probes, dtypes, path=None):
-    """Everything a cell is given, as (arrays, meta): probes rounded to each dtype, and the training path."""
-    arrays: dict = {}
-    cases: list = []
-    for dtype in dtypes:
-        for probe in probes:
-            case = probe.rounded(dtype)
-            key = f"{probe.name}|{dtype}"
-            cases.append({"name": probe.name, "dtype": dtype, "geometry": probe.geometry, "exact": probe.exact})
-            arrays |= {f"{key}|{name}": case.inputs[name] for name in case.inputs}
-            arrays |= {f"{key}|{name}": case.parameters[name] for name in PARAMETERS}
-            arrays |= {f"{key}|images": case.images, f"{key}|labels": case.labels}
-    if path is not None:
-        arrays |= {"path|images": path.images, "path|labels": path.labels}
-        arrays |= {f"path|{name}": path.parameters[name] for name in PARAMETERS}
-    return arrays, {"cases": cases, "dtypes": list(dtypes), "path": path is not None}
+from compare.contract import PARAMETERS, NotOfferedError
+from compare.graph import STAGE_INPUT, TASKS
+from compare.verdict.packing import PATH, pack_answer, read_question
+from compare.verdict.probes import LEARNING_RATE, earlier
 
 
 def _message(error):
     return f"{type(error).__name__}: {error}"
 
 
-def observe(spec, implementation, save=lambda found, meta: None, explain=_message):
-    """(arrays, meta) of one implementation. What raises is an entry of meta["raised"] and the rest goes on.
+def answer(spec, implementation):
+    """Inside a cell: `observe` of the question in the file `spec["inputs"]`, as a file holds it."""
+    return pack_answer(*observe(read_question(spec["inputs"]), implementation))
+
+
+def observe(question, implementation, save=lambda found, noted: None, explain=_message):
+    """What came out of one implementation. What raises is noted, and the rest goes on.
 
     Args:
-        spec: with `inputs`, the file that `pack` filled.
+        question: a `packing.Question`.
         implementation: a class that fulfils `compare.contract.Implementation`, or at least its constructor and some of
             its methods. What it lacks, a dtype that its `dtypes` does not name, or what it refuses with
             `NotOfferedError`, and what is None where an array is wanted, is left out of the result; the refusals are in
-        meta["refused"]. An array of complex numbers or objects is left out too, and an entry of meta["raised"] says so
-        under its own name and " dtype".
-        save: called before each kind of call with what there is so far, and with meta["at"], the call that comes:
+            noted["refused"]. An array of complex numbers or objects is left out too, and an entry of noted["raised"]
+            says so under its own key and "dtype".
+        save: called before each kind of call with what there is so far, and with noted["at"], the call that comes:
             should the code under test never return, that much is known.
         explain: what is noted of an exception.
+    Returns:
+        found: arrays by (probe, dtype, mode, quantity); for the path (PATH, dtype, "path", name).
+        noted: "raised" and "refused": texts by (probe, dtype, mode, task) or (PATH, dtype, "path"); "offers": tasks.
     """
-    given, meta = read_arrays(spec["inputs"])
     found: dict = {}
     noted: dict = {"raised": {}, "refused": {}, "outcomes": {}}
     noted["offers"] = [task for task, (_, method) in TASKS.items() if hasattr(implementation, method)]
-    offered = [case for case in meta["cases"] if case["dtype"] in getattr(implementation, "dtypes", meta["dtypes"])]
+    dtypes = [dtype for dtype in question.dtypes if dtype in getattr(implementation, "dtypes", question.dtypes)]
     alone: dict = {}
-    for task, (mode, method) in TASKS.items():
-        if not hasattr(implementation, method):
-            continue
+    for task in noted["offers"]:
+        mode, _ = TASKS[task]
         save(found, {**noted, "at": task})
-        for case in offered:
-            key = f"{case['name']}|{case['dtype']}"
-            batch = {name.removeprefix(key + "|"): value for name, value in given.items() if name.startswith(key + "|")}
-            batch["exact"] = case["exact"]
-            with _noting(noted, f"{key}|{mode}|{task}", explain):
+        for case in question.cases:
+            if case.dtype not in dtypes:
+                continue
+            key = (case.name, case.dtype)
+            with _noting(noted, (*key, mode, task), explain):
                 if mode == "alone" and key in alone:
                     model = alone[key]
                 else:  # a pass begins with a fresh model, so that its history is known
-                    model = implementation(**case["geometry"], dtype=case["dtype"], seed=0)
+                    model = implementation(**case.geometry, dtype=case.dtype, seed=0)
                     if hasattr(model, "set_parameters"):
-                        model.set_parameters({name: batch[name] for name in PARAMETERS})
+                        model.set_parameters({name: case.parameters[name] for name in PARAMETERS})
                     if mode == "alone":
                         alone[key] = model
-                for name, value in _call(task, model, batch).items():
-                    _keep(found, noted, f"{key}|{mode}|{name}", value, case["dtype"])
-    if meta["path"] and hasattr(implementation, "step"):
+                for name, value in _call(task, model, case).items():
+                    _keep(found, noted, (*key, mode, name), value)
+    if question.path is not None and hasattr(implementation, "step"):
         save(found, {**noted, "at": "path"})
-        for dtype in [dtype for dtype in meta["dtypes"] if dtype in getattr(implementation, "dtypes", meta["dtypes"])]:
-            with _noting(noted, f"path|{dtype}|path", explain):
-                found |= _path(implementation, given, dtype)
+        for dtype in dtypes:
+            with _noting(noted, (PATH, dtype, "path"), explain):
+                walked = _path(implementation, question.path, dtype)
+                found |= {(PATH, dtype, "path", name): value for name, value in walked.items()}
     return found, noted
 
 
-def _keep(found, noted, key, value, dtype):
+def _keep(found, noted, key, value):
     """Take an array into what was found. None is not offered; what holds no real numbers is noted for the judge."""
     array = np.array(value)
     if array.dtype.kind in "biuf":
         found[key] = array
     elif value is not None:
-        noted["raised"][f"{key} dtype"] = f"found dtype {array.dtype}, wanted {dtype}"
-
-
-# What is asked, stage by stage, so that a crash is that of its stage: mode, and the method without which it is skipped.
-TASKS = {
-    **{f"{stage} forward": ("alone", "forward_stage") for stage in ACTIVATIONS},
-    **{f"{stage} backward": ("alone", "backward_stage") for stage in BACKWARD},
-    "head": ("head", "head"),
-    "activations": ("run", "activations"),
-    "predict": ("run", "predict"),
-    "gradients": ("run", "gradients"),
-    "step": ("run", "step"),
-}
+        noted["raised"][*key, "dtype"] = f"found dtype {array.dtype}, wanted {key[1]}"
 
 
 @contextlib.contextmanager
@@ -118,12 +90,12 @@ def _noting(noted, key, explain):
             noted["outcomes"][key] = outcome
 
 
-def _call(task, model, batch):
+def _call(task, model, case):
     """The quantities that one call gives. Another batch goes first: state that leaks shows in what follows."""
-    images, labels = batch["images"].copy(), batch["labels"]
-    first, first_labels = earlier_batch(batch["images"], labels, batch["exact"])
+    images, labels = case.images.copy(), case.labels
+    first, first_labels = case.earlier_batch()
     if task == "head":
-        return model.head(batch["pool"], labels)
+        return model.head(case.inputs["pool"], labels)
     if task == "activations":
         model.activations(first.copy(), first_labels)
         return {**model.activations(images, labels), "kept_images": images}
@@ -136,14 +108,14 @@ def _call(task, model, batch):
         held = model.get_parameters() if hasattr(model, "get_parameters") else {}
         return found | {f"kept_{name}": value for name, value in held.items()}
     if task == "step":
-        return _step(model, batch)
+        return _step(model, case)
     stage, direction = task.split()
-    x = batch[STAGE_INPUT[stage]]
+    x = case.images if STAGE_INPUT[stage] == "images" else case.inputs[STAGE_INPUT[stage]]
     wanted = labels if stage == "loss" else None
     if direction == "forward":
         model.forward_stage(stage, earlier(x), wanted)
         return {stage: _something(model.forward_stage(stage, x.copy(), wanted), f"forward_stage of {stage}")}
-    upstream = batch[f"up_{stage}"]
+    upstream = case.inputs[f"up_{stage}"]
     model.backward_stage(stage, earlier(x), upstream if stage == "loss" else earlier(upstream), wanted)
     return {f"d_{name}": value for name, value in model.backward_stage(stage, x.copy(), upstream, wanted).items()}
 
@@ -154,18 +126,18 @@ def _something(value, what):
     return value
 
 
-def _step(model, batch):
+def _step(model, case):
     count = 1 if getattr(model, "one_image", False) else None
-    loss = model.step(batch["images"][:count].copy(), batch["labels"][:count], LEARNING_RATE)
+    loss = model.step(case.images[:count].copy(), case.labels[:count], LEARNING_RATE)
     found = {f"step_{name}": value for name, value in model.get_parameters().items()}
     return found if loss is None else {"step_loss": loss, **found}
 
 
-def _path(implementation, given, dtype):
-    """Losses (S,) and parameters (S+1, ...) along the training path."""
+def _path(implementation, path, dtype):
+    """Losses (S,) and parameters (S+1, ...) along the training path; `count`, where it takes so many images only."""
     count = 1 if getattr(implementation, "one_image", False) else None
-    images, labels = given["path|images"][:, :count].astype(dtype), given["path|labels"][:, :count]
-    start = {name: given[f"path|{name}"].astype(dtype) for name in PARAMETERS}
+    images, labels = path.images[:, :count].astype(dtype), path.labels[:, :count]
+    start = {name: path.parameters[name].astype(dtype) for name in PARAMETERS}
     shape = tuple(map(int, images.shape[2:]))
     sizes = {"input_shape": shape, "filters": start["conv_weight"].shape[3], "classes": len(start["dense_bias"])}
     model = implementation(**sizes, dtype=dtype)
@@ -174,12 +146,12 @@ def _path(implementation, given, dtype):
     for batch, wanted in zip(images, labels, strict=True):
         losses.append(model.step(batch, wanted, LEARNING_RATE))
         states.append(model.get_parameters())
-    found = {f"path|{dtype}|path|{name}": np.stack([state[name] for state in states]) for name in PARAMETERS}
-    for key, value in found.items():
+    found = {name: np.stack([state[name] for state in states]) for name in PARAMETERS}
+    for name, value in found.items():
         if value.dtype.kind not in "biuf":
-            raise TypeError(f"{key.rpartition('|')[2]}: found dtype {value.dtype}, wanted {dtype}")
+            raise TypeError(f"{name}: found dtype {value.dtype}, wanted {dtype}")
     if count is not None:
-        found[f"path|{dtype}|path|count"] = np.array(count)
+        found["count"] = np.array(count)
     if any(loss is None for loss in losses):  # the code has none of its own, or not everywhere
         return found
-    return {**found, f"path|{dtype}|path|loss": np.array(losses)}
+    return {**found, "loss": np.array(losses)}

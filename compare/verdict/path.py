@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from compare.contract import PARAMETERS
+from compare.graph import PARAMETERS
 from compare.verdict import arbiter, judge
 from compare.verdict.allowances import Rounding, Stages, whole_pass
 from compare.verdict.network import Network, descend
+from compare.verdict.packing import PATH
 from compare.verdict.probes import LEARNING_RATE
 
 
@@ -22,9 +23,9 @@ def judge_path(implementation, path, dtype, observed, raised, same=None):
     if found["conv_weight"] is None:
         missing = judge.failure("raised", raised) if raised else judge.NOT_OFFERED
         found = dict.fromkeys(found, missing)
-    elif all(np.isfinite(observed[f"path|{name}"]).all() for name in PARAMETERS):
+    elif all(np.isfinite(observed[PATH, name]).all() for name in PARAMETERS):
         own = _ends(path, dtype, observed, {} if same is None else same)
-        distance = {name: float(np.abs(observed[f"path|{name}"][-1] - own[name]).max()) for name in PARAMETERS}
+        distance = {name: float(np.abs(observed[PATH, name][-1] - own[name]).max()) for name in PARAMETERS}
     rows = []
     for quantity, row in found.items():
         where = {"implementation": implementation, "quantity": f"path_{quantity}", "dtype": dtype, "probe": path.name}
@@ -35,8 +36,8 @@ def judge_path(implementation, path, dtype, observed, raised, same=None):
 
 def walk(path, dtype, observed, stages):
     """The measured part of the rows of loss and parameters, each at its worst step; None where there is nothing."""
-    states = {name: observed.get(f"path|{name}") for name in PARAMETERS}
-    losses = observed.get("path|loss")
+    states = {name: observed.get((PATH, name)) for name in PARAMETERS}
+    losses = observed.get((PATH, "loss"))
     nothing = dict.fromkeys(("loss", *PARAMETERS))
     worst: dict = dict(nothing)
     if any(state is None for state in states.values()):
@@ -64,7 +65,7 @@ def walk(path, dtype, observed, stages):
 
 def _batch(path, dtype, step, observed):
     """What step number `step` was given; code that takes one image at a time was given the first of each batch."""
-    count = observed.get("path|count")
+    count = observed.get((PATH, "count"))
     count = None if count is None else int(count)
     return path.images[step][:count].astype(dtype).astype(np.float64), path.labels[step][:count]
 
@@ -77,7 +78,7 @@ def _worse(before, now, step):
 
 def _ends(path, dtype, observed, same):
     """The parameters at which the arbiter's own path ends, given the same batches."""
-    count = observed.get("path|count")
+    count = observed.get((PATH, "count"))
     key = None if count is None else int(count)
     if key not in same:
         network = Network(arbiter)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from compare import params
+from compare.graph import AXES
 from compare.verdict import arbiter, definition
 
 DTYPES = ("float32", "float64")
@@ -50,17 +51,21 @@ class Probe:
             "padding": self.padding,
         }
 
+    @property
+    def dtype(self):
+        """Name of the dtype of all its numbers."""
+        return self.images.dtype.name
+
     def shape_of(self, quantity):
         """The shape that a quantity, or the gradient with respect to it, has."""
-        name = quantity.removeprefix("d_")
-        n, h, w, _ = self.images.shape
-        border = 0 if self.padding == "same" else 2
+        n, h, w, c = self.images.shape
         filters, classes = self.parameters["conv_weight"].shape[3], len(self.parameters["dense_bias"])
-        conv = (n, h - border, w - border, filters)
-        pool = (n, conv[1] // 2, conv[2] // 2, filters)
-        shapes = {"images": self.images.shape, "conv": conv, "pool": pool, "loss": ()}
-        shapes |= {"logits": (n, classes), "probabilities": (n, classes)}
-        return shapes[name] if name in shapes else self.parameters[name].shape
+        border = 0 if self.padding == "same" else 2
+        y, x = h - border, w - border
+        p, q = y // 2, x // 2
+        sizes = {"N": n, "H": h, "W": w, "C": c, "F": filters, "K": classes, "Y": y, "X": x, "P": p, "Q": q, "3": 3}
+        sizes["R"] = p * q * filters
+        return tuple(sizes[axis] for axis in AXES[quantity.removeprefix("d_")])
 
     def earlier_batch(self):
         """The images and labels that a network is given first: state that leaks into the next call shows there."""
@@ -95,7 +100,7 @@ class Probe:
             "up_logits": rng.standard_normal(logits.shape).astype(dtype),
             "up_loss": rng.standard_normal(()).astype(dtype),
         }
-        return replace(self, images=images, parameters=parameters, inputs=inputs)
+        return replace(self, images=images, labels=self.labels.copy(), parameters=parameters, inputs=inputs)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from compare import cells, contract, data, environment
+from compare.graph import STAGE_ORDER
 from compare.progress import progress_bar
 from compare.verdict import judge, probes
-from compare.verdict.observe import observe, pack
+from compare.verdict.observe import observe
+from compare.verdict.packing import PATH, Question, by_case, pack, unpack_answer
 from compare.verdict.path import judge_path
 from numpy_cnn.layers import Layers
 
@@ -67,13 +69,14 @@ def parity(
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder, ThreadPoolExecutor(1) as judging:
         inputs = Path(folder) / "probes.npz"
         arrays, meta = pack(cases, dtypes, training)
+        question = Question.of(cases, dtypes, training)
         cells.write_result(inputs, meta, arrays)
         spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT}
         with progress_bar(len(names), "parity", progress) as bar:
 
             def done(result):  # the others are at work meanwhile
                 name = result.spec["implementation"]
-                judged[name] = judging.submit(judge_result, result, cases, training, dtypes, same)
+                judged[name] = judging.submit(judge_result, result, question, same)
                 bar.update()
 
             try:
@@ -103,50 +106,39 @@ def by_length(names):
 
 def prove_arbiter(cases):
     """Rows of `numpy_cnn` in float64 on probes that plain loops judge. Only if all pass may it judge others."""
-    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
-        inputs = Path(folder) / "probes.npz"
-        arrays, meta = pack(cases, ["float64"])
-        cells.write_result(inputs, meta, arrays)
-        found, meta = observe({"inputs": str(inputs)}, Layers)
-    rows = judge_result(cells.Result({"implementation": "numpy-layers"}, "ok", found, meta), cases, None, ["float64"])
-    return [{**row, "implementation": "arbiter"} for row in rows]
+    found, noted = observe(Question.of(cases, ["float64"]), Layers)
+    return judge_answer("arbiter", found, noted, Question.of(cases, ["float64"]))
 
 
-def judge_result(result, cases, training, dtypes, same=None):
+def judge_result(result, question, same=None):
     """Rows of what one cell observed (a `cells.Result`), or the one row that says why there is nothing.
 
-    `same` is a dict, for the judgement of other implementations on the same probes to go on with.
+    `same` is a dict, for the judgement of other implementations on the same question to go on with.
     """
-    same = {} if same is None else same
     name = result.spec["implementation"]
     if result.status != "ok":
-        row = {
-            "implementation": name,
-            "quantity": "all",
-            "dtype": "",
-            "probe": "all",
-            "mode": "run",
-            "stage": "not run",
-        }
-        return [{**row, **judge.failure(result.status, result.error)}]
+        where = {"implementation": name, "quantity": "all", "dtype": "", "probe": "all", "mode": "run"}
+        return [{**where, "stage": "not run", **judge.failure(result.status, result.error)}]
+    found, noted = unpack_answer(result.arrays, result.meta)
+    return judge_answer(name, found, noted, question, same)
+
+
+def judge_answer(name, found, noted, question, same=None):
+    """Rows of what `observe` found and noted of an implementation, probe by probe in each dtype."""
+    same = {} if same is None else same
+    seen, raised = by_case(found), by_case(noted["raised"])
     rows = []
-    for dtype in dtypes:
-        for case in cases:
-            key = f"{case.name}|{dtype}|"
-            seen, raised = _under(result.arrays, key), _under(result.meta["raised"], key)
+    for dtype in question.dtypes:
+        for case in question.cases:
+            if case.dtype == dtype:
+                key = (case.name, dtype)
+                known = same.setdefault(key, {})
+                rows += judge.judge_probe(name, case, dtype, seen[key], raised[key], same=known)
+        if question.path is not None:
+            key = (PATH, dtype)
             known = same.setdefault(key, {})
-            rows += judge.judge_probe(name, case.rounded(dtype), dtype, seen, raised, same=known)
-        if training is not None:
-            key = f"path|{dtype}|"
-            raised = result.meta["raised"].get(f"{key}path")
-            seen = _under(result.arrays, key)
-            rows += judge_path(name, training, dtype, seen, raised, same.setdefault(key, {}))
+            rows += judge_path(name, question.path, dtype, seen[key], raised[key].get((PATH,)), known)
     return rows
-
-
-def _under(found, key):
-    """The entries whose name begins with `key`, without it."""
-    return {name.removeprefix(key): value for name, value in found.items() if name.startswith(key)}
 
 
 def passed(frame):
@@ -166,7 +158,7 @@ def first_difference(frame):
         return failed
     order = pd.DataFrame(
         {
-            "stage": failed["stage"].map(judge.STAGE_ORDER),
+            "stage": failed["stage"].map(STAGE_ORDER),
             "mode": (failed["mode"] != "alone").astype(int),
             "used": -failed["allowance_used"].replace(np.inf, 1e300),
         }
