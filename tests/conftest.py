@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # a process with a framework in it, a table, the namespace of a page. In these files each test stands alone.
 ALONE = {"test_check.py", "test_cli.py", "test_foreign.py", "test_framework_subjects.py", "test_pages.py"}
 # What has a limit of seconds, or measures them, takes turns: never two of these at once.
-TIMED = {"test_cells.py", "test_timing.py", "test_nasty", "test_grandchildren_end_too"}
+TIMED = {"test_cells.py", "test_timing.py", "test_nasty"}
 
 
 def pytest_collection_modifyitems(items):

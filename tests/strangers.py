@@ -215,55 +215,6 @@ class Mine(Layers):
         super().__init__(input_shape, filters, classes, "valid", np.float64)
 """
 
-# Each window's patch as a row of a matrix: filters lie flat.
-IM2COL = """
-class ConvLayer:
-    def __init__(self, in_channels, n_filters):
-        self.W = np.random.randn(n_filters, in_channels * 9) * 0.1
-
-    def forward(self, X):
-        n, c, h, w = X.shape
-        view = np.lib.stride_tricks.sliding_window_view(X, (3, 3), axis=(2, 3))
-        self.shape = X.shape
-        self.cols = view.transpose(1, 4, 5, 0, 2, 3).reshape(c * 9, -1)
-        return (self.W @ self.cols).reshape(-1, n, h - 2, w - 2).transpose(1, 0, 2, 3)
-
-    def backward(self, dout):
-        n, c, h, w = self.shape
-        flat = dout.transpose(1, 0, 2, 3).reshape(len(self.W), -1)
-        self.grad_W = flat @ self.cols.T
-        dcols = (self.W.T @ flat).reshape(c, 3, 3, n, h - 2, w - 2)
-        dX = np.zeros(self.shape)
-        for i in range(3):
-            for j in range(3):
-                dX[:, :, i:i + h - 2, j:j + w - 2] += dcols[:, i, j].transpose(1, 0, 2, 3)
-        return dX
-"""
-# Columns are images; softmax and cross-entropy in one.
-COLUMNS = """
-class Dense:
-    def __init__(self, inputs, outputs):
-        self.w = np.random.randn(outputs, inputs) * 0.01
-        self.b = np.zeros((outputs, 1))
-
-    def forward(self, x):
-        self.x = x
-        return np.dot(self.w, x) + self.b
-
-    def backward(self, grad):
-        self.dw = np.dot(grad, self.x.T)
-        self.db = np.sum(grad, axis=1, keepdims=True)
-        return np.dot(self.w.T, grad)
-"""
-SOFTMAX_LOSS = """
-def softmax_loss(logits, y):
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    n = logits.shape[0]
-    d = np.exp(log_p)
-    d[np.arange(n), y] -= 1
-    return -log_p[np.arange(n), y].mean(), d / n
-"""
 # One class for all of it, which trains itself.
 ALL_IN_ONE = """
 class SimpleCNN:

@@ -1,6 +1,6 @@
 """`compare.check` on files as strangers write them: right ones pass, wrong ones are named, nasty ones end in a line.
 
-The first lines of a file in `foreign/wrong` and `foreign/nasty` are comments that say what is expected of the answer:
+The first lines of a file in `foreign` are comments that say what is expected of the answer:
 `stage` (" | " between those that are as good), `names` (" + " between two mistakes, " | " where what the code offers
 cannot tell them apart, "none" where no known defect explains it), `exit`, `status`, `says` (a part of the answer),
 `never` (what must not be in it). Files in `foreign/unusual` are right, but written so that little of them may be found
@@ -22,6 +22,7 @@ RIGHT = {
     "bias_moves_too.py": 16,
     "bias_per_filter.py": 3,
     "bias_per_pixel.py": 3,
+    "channels_last_flatten.py": 20,
     "clipped_at_tiny.py": 3,
     "column_vectors.py": 5,
     "columns_of_images.py": 5,
@@ -37,6 +38,7 @@ RIGHT = {
     "one_file.py": 29,
     "output_attributes.py": 20,
     "package": 25,
+    "pool_only.py": 2,
     "rate_in_constructor.py": 6,
     "returns_gradients.py": 9,
     "same_only.py": 2,
@@ -107,6 +109,9 @@ def test_right(name):
     assert result.counts["passed"] >= RIGHT[name], f"\n{result}"
     assert result.counts["differed"] == result.counts["failed"] == result.counts["not reached"] == 0
     assert result.judgement.stage == result.judgement.named == ""
+    for part in expected(FOREIGN / "right" / name).get("says", []):
+        assert part in plain(result), f"\n{result}"
+    result.raise_if_different()
 
 
 @pytest.mark.parametrize("name", here("wrong"))

@@ -1,5 +1,6 @@
 # stage: conv backward
 # status: crashed
+# says: exit code 7
 import os
 
 import numpy as np

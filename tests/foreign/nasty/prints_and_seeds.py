@@ -1,5 +1,5 @@
 # status: right
-# says: it seeds the global random state
+# says: it seeds the global random state (np.random.seed at prints_and_seeds.py:
 # says: it prints while it computes
 import random
 

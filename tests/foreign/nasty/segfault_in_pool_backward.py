@@ -1,5 +1,6 @@
 # stage: pool backward
 # status: crashed
+# says: SIGSEGV
 import ctypes
 
 

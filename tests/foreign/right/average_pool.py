@@ -1,3 +1,4 @@
+# says: average
 import numpy as np
 
 

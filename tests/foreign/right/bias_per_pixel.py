@@ -1,3 +1,4 @@
+# says: one for each output pixel
 """A convolution whose biases are as many as its output has pixels, channels first, one image, valid."""
 import numpy as np
 

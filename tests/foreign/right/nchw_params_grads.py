@@ -1,3 +1,4 @@
+# says: held at 0
 from collections import OrderedDict
 
 import numpy as np

@@ -1,3 +1,4 @@
+# says: one image at a time
 """A CNN from scratch, all of it in one file. Run it to train on MNIST."""
 import numpy as np
 

@@ -1,3 +1,4 @@
+# says: summed over the batch
 """Batch gradients are sums: whoever trains divides the learning rate by the batch size instead."""
 import numpy as np
 

@@ -1,3 +1,4 @@
+# says: share the gradient evenly
 """Equal maxima share the gradient: two get a half each, four a quarter."""
 import numpy as np
 
