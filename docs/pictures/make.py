@@ -108,13 +108,13 @@ def draw(rows, path):
         for label, row in zip(accuracy.get_yticklabels(), rows, strict=True):
             label.set_color(COLOURS[row["right"]])
         accuracy.set_xlim(50, 100)
-        accuracy.set_xlabel("test accuracy, % (mean and each of four starts)")
+        accuracy.set_xlabel("test accuracy, %: four starts and their mean")
         accuracy.set_title("Accuracy: who is wrong?", loc="left", fontweight="bold")
         gradient.set_xscale("log")
-        gradient.set_xlim(1e-3, 1e6)
-        gradient.axvspan(1e-3, 1, color="#eeeeee", zorder=0)
-        gradient.text(1.4e-3, places[-1], "rounding explains it", color="#555555", fontsize=9.5)
-        gradient.set_xlabel("largest error of a gradient / what rounding allows")
+        gradient.set_xlim(1e-4, 1e6)
+        gradient.axvspan(1e-4, 1, color="#eeeeee", zorder=0)
+        gradient.text(1.6e-4, places[-1], "rounding explains it", color="#555555", fontsize=8.5)
+        gradient.set_xlabel("error of a gradient / what rounding allows")
         gradient.set_title("Gradients: these are", loc="left", fontweight="bold")
         for axes in (accuracy, gradient):
             axes.grid(axis="y", color="#dddddd", linewidth=0.6)
