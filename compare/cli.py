@@ -8,19 +8,27 @@ import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 
 import click
 
 import compare
-from compare import contract, files
+from compare import contract, failure, files, limits
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
 name is missing, a training diverged, nothing was there to judge), 4 the code under test crashed or hung, 70 an error of
 this tool's own, which is no verdict."""
-TRACEBACK = "CNN_COMPARE_TRACEBACK"  # an environment variable: where it is set, errors come with their traceback
-OURS = ("compare", "numpy_cnn", "torch_cnn", "keras_cnn")
-ROOT = Path(__file__).resolve().parent.parent
+SEED = click.IntRange(0, limits.SEED)
+THREADS = click.IntRange(1, limits.THREADS)
+RUNS = click.IntRange(1, limits.RUNS)
+
+
+class _Path(click.Path):
+    """A path that is not empty: as a path, nothing would be the folder that one stands in."""
+
+    def convert(self, value, param, ctx):
+        if value == "":
+            self.fail("found '', wanted a path", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class _Group(click.Group):
@@ -40,11 +48,9 @@ def _options(*more):
     common = [
         click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all that are available."),
         click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and order."),
-        click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each."),
-        click.option(
-            "--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there."
-        ),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights and order."),
+        click.option("--threads", type=THREADS, default=1, show_default=True, help="Of each."),
+        click.option("--json", "json_file", metavar="FILE", type=_Path(dir_okay=False), help="Write all rows there."),
         click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal."),
     ]
 
@@ -62,7 +68,7 @@ def cli():
 
 @cli.command("list")
 @click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all.")
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--json", "json_file", metavar="FILE", type=_Path(dir_okay=False), help="Write all rows there.")
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def list_command(implementations, json_file, progress):
     """Implementations: version of the framework, or why it is not available and what installs it."""
@@ -102,7 +108,7 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True),
     click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True),
     click.option("--learning-rate", type=float, default=0.1, show_default=True),
-    click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many, from --seed on."),
+    click.option("--seeds", type=RUNS, default=1, show_default=True, help="How many, from --seed on."),
     click.option("--start", type=click.Choice(["same", "own"]), multiple=True, help="Start weights; default: both."),
 )
 def accuracy(
@@ -126,10 +132,8 @@ def accuracy(
 @cli.command()
 @_options(
     click.option("--batch-size", type=click.IntRange(min=1), multiple=True, help="Default: 1, 32 and 256."),
-    click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Processes for each."),
-    click.option(
-        "--samples", type=click.IntRange(min=1), default=5, show_default=True, help="Timings in each process."
-    ),
+    click.option("--rounds", type=RUNS, default=3, show_default=True, help="Processes for each."),
+    click.option("--samples", type=RUNS, default=5, show_default=True, help="Timings in each process."),
 )
 def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds, samples):
     """Time training steps and predictions of all that pass parity, side by side."""
@@ -149,10 +153,10 @@ def speed(implementations, data_source, seed, threads, json_file, progress, batc
 @cli.command()
 @click.argument("target", required=False)
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60, show_default=True, help="Seconds.")
-@click.option("--save", "folder", type=click.Path(file_okay=False), help="Write the smallest failing case there.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of the code under test.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the probes.")
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--save", "folder", type=_Path(file_okay=False), help="Write the smallest failing case there.")
+@click.option("--threads", type=THREADS, default=1, show_default=True, help="Of the code under test.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the probes.")
+@click.option("--json", "json_file", metavar="FILE", type=_Path(dir_okay=False), help="Write all rows there.")
 @click.option("--template", is_flag=True, help="Print an adapter for an unusual class, with comments, and end.")
 def check(target, timeout, folder, threads, seed, json_file, template):
     """Hold anyone's network to this one, and name the bug.
@@ -167,7 +171,7 @@ def check(target, timeout, folder, threads, seed, json_file, template):
     if template:
         click.echo(TEMPLATE, nl=False)
         return 0
-    if target is None:
+    if not target:
         raise click.UsageError("missing TARGET: a file, a folder or a module", click.get_current_context())
     files.check_writable(json_file)
     result = compare.check(target, timeout, threads, seed)
@@ -183,8 +187,8 @@ def check(target, timeout, folder, threads, seed, json_file, template):
 @cli.command()
 @click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all of parity.")
 @click.option("--cases", type=click.IntRange(min=1), default=1000, show_default=True, help="Random cases for each.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first case.")
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the first case.")
+@click.option("--json", "json_file", metavar="FILE", type=_Path(dir_okay=False), help="Write all rows there.")
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def sharpness(implementations, cases, seed, json_file, progress):
     """How good the allowances are: whom they accuse falsely, and the smallest error that they catch.
@@ -210,9 +214,9 @@ def sharpness(implementations, cases, seed, json_file, progress):
 @click.option("--only", metavar="TEXT,TEXT", help="Only defects whose name contains one of these.")
 @click.option("--train/--no-train", default=True, show_default=True, help="Also train with each.")
 @click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first of the seeds.")
-@click.option("--seeds", type=click.IntRange(min=1), default=4, show_default=True, help="How many, from --seed on.")
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False), help="Write all rows there.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The first of the seeds.")
+@click.option("--seeds", type=RUNS, default=4, show_default=True, help="How many, from --seed on.")
+@click.option("--json", "json_file", metavar="FILE", type=_Path(dir_okay=False), help="Write all rows there.")
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def defects(implementations, only, train, data_source, seed, seeds, json_file, progress):
     """Known defects, each put into each implementation, checked, and trained: accuracy is not evidence.
@@ -243,7 +247,7 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
 
 @cli.command()
 @_options(
-    click.option("--output", "folder", default="report", show_default=True, type=click.Path(file_okay=False)),
+    click.option("--output", "folder", default="report", show_default=True, type=_Path(file_okay=False)),
     click.option("--quick", "size", flag_value="quick", help="One epoch, one round of timing."),
     click.option("--full", "size", flag_value="full", help="Five seeds, five rounds of timing."),
 )
@@ -259,8 +263,8 @@ def report(implementations, data_source, seed, threads, json_file, progress, fol
 
 
 @cli.command()
-@click.argument("source", type=click.Path(dir_okay=False))
-@click.argument("target", type=click.Path(dir_okay=False))
+@click.argument("source", type=_Path(dir_okay=False))
+@click.argument("target", type=_Path(dir_okay=False))
 @click.option("--input-shape", default="28,28,1", show_default=True, metavar="H,W,C", help="Of one image.")
 @click.option("--filters", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True)
@@ -273,10 +277,12 @@ def convert(source, target, input_shape, filters, classes, padding, dtype):
     where the source does not: only .npz and .safetensors files that this project wrote do.
     """
     files.check_writable(target)
-    sizes = input_shape.split(",")
-    if not (len(sizes) == 3 and all(size.strip().isdigit() for size in sizes)):
-        raise click.BadParameter(f"found {input_shape!r}, wanted three whole numbers H,W,C", param_hint="--input-shape")
-    written = compare.convert(source, target, tuple(map(int, sizes)), filters, classes, padding, dtype)
+    try:
+        height, width, channels = map(int, input_shape.split(","))
+    except ValueError as error:
+        wanted = f"found {input_shape!r}, wanted three whole numbers H,W,C"
+        raise click.BadParameter(wanted, param_hint="--input-shape") from error
+    written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
     click.echo(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
 
 
@@ -286,7 +292,7 @@ def data_group():
 
 
 @data_group.command()
-@click.option("--folder", type=click.Path(file_okay=False), help="Default: the cache.")
+@click.option("--folder", type=_Path(file_okay=False), help="Default: the cache.")
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def fetch(folder, progress):
     """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
@@ -320,32 +326,8 @@ def main(arguments=None):
         click.echo("interrupted", err=True)
         code = 130
     except Exception as error:  # what nobody foresaw is no verdict either, and must not end with a verdict's exit code
-        code, line = _failure(error)
+        code, line = failure.explain(error)
         click.echo(line, err=True)
-        if os.environ.get(TRACEBACK):
+        if os.environ.get(failure.TRACEBACK):
             traceback.print_exception(error)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _failure(error):
-    """(exit code, line) of an exception: what a room says of bad input, or else an error of the tool's own."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(ROOT / name) for name in OURS)][-1]
-    # bad input is what a `raise` of this project says: the thing, the value found and the value wanted. The same class
-    # from anywhere else, such as a max() over nothing, is a mistake in here
-    told = own is frames[-1] and (own.line or "").startswith("raise ")
-    if isinstance(error, contract.UndecidedError):
-        return 3, f"Error: {error}"
-    if isinstance(error, contract.BrokeDownError):
-        return 4, f"Error: {error}"
-    if isinstance(error, ModuleNotFoundError) and not told and (error.name or "").partition(".")[0] not in OURS:
-        return 3, f"Error: {error.name} is not installed; install: pip install '.[compare]'"
-    if isinstance(error, OSError) or (told and isinstance(error, ValueError | ImportError)):
-        return 2, f"Error: {error}"
-    if isinstance(error, MemoryError):
-        return 2, f"Error: not enough memory: {error}"
-    text = " ".join(str(error).split()) or "no message"
-    return 70, (
-        f"Error of the tool's own, which is no verdict: {type(error).__name__} at {Path(own.filename).name}:"
-        f"{own.lineno}: {text}; please report this line and the command; {TRACEBACK}=1 shows the traceback"
-    )

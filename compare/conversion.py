@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import cells, contract
+from compare import cells, contract, limits
 from numpy_cnn import load_weights, save_weights
 
 # A framework reads and writes its own files, in a process of its own; the rest is NumPy's.
@@ -34,6 +34,8 @@ def convert(source, target, input_shape=(28, 28, 1), filters=8, classes=10, padd
             raise ValueError(f"{path}: found ending {path.suffix!r}, wanted one of {', '.join(wanted)}")
     geometry = {"input_shape": tuple(input_shape), "filters": filters, "classes": classes, "padding": padding}
     if framework := _framework(source):
+        need = limits.weights_need(input_shape, filters, classes, padding, dtype)
+        limits.check_memory("weights of this network", need)
         parameters = _in_cell(framework, "load_weights", source, geometry, dtype)
     else:
         parameters, stored = load_weights(source)

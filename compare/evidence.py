@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, data, environment
+from compare import cells, contract, environment, limits
 from compare.checking.trial import RIGHT
 from compare.progress import progress_bar
 from compare.verdict.defects import DEFECTS
@@ -81,7 +81,10 @@ def defects(implementations=None, data_source=None, seed=0, seeds=4, only=None, 
     """
     names = contract.select(implementations, "parity")
     chosen = select_defects(only)
-    dataset = data.load(data_source)
+    limits.check_whole("seed", seed, 0, limits.SEED)
+    limits.check_whole("seeds", seeds, most=limits.RUNS)
+    dataset = limits.load(data_source)
+    limits.check_memory(dataset.name, limits.training_need(dataset, BATCH))
     common = {"threads": 1, "limit": LIMIT}
     specs = [{**common, "task": "trial", "implementation": name, "only": [d.name for d in chosen]} for name in names]
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:

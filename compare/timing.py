@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, data, environment
+from compare import cells, contract, environment, limits
+from compare.limits import BATCHES
 from compare.progress import progress_bar
 from compare.verdict.probes import scaled
 
@@ -27,7 +28,6 @@ COLUMNS = [
 TASKS = ("train", "predict")
 BATCH_SIZES = (1, 32, 256)
 LIMIT = 600  # seconds for one implementation in one round
-BATCHES = 4  # different batches that take turns, so that no input is always in the cache
 
 
 def speed(
@@ -65,15 +65,15 @@ def speed(
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations, "speed")
-    for name, value in (
-        ("threads", threads),
-        ("rounds", rounds),
-        ("samples", samples),
-        *(("batch_size", b) for b in batch_sizes),
-    ):
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"{name}: found {value!r}, wanted a whole number of 1 or more")
-    dataset = data.load(data_source)
+    limits.check_whole("seed", seed, 0, limits.SEED)
+    limits.check_whole("threads", threads, most=limits.THREADS)
+    limits.check_whole("rounds", rounds, most=limits.RUNS)
+    limits.check_whole("samples", samples, most=limits.RUNS)
+    for size in batch_sizes:
+        limits.check_whole("batch_size", size)
+    dataset = limits.load(data_source)
+    most = max(batch_sizes)
+    limits.check_memory(f"{dataset.name}, batch size {most:,}", limits.timing_need(dataset, most))
     not_timed, unavailable = [], {}
     if proven is None:
         from compare.verdict.run import parity, passed
@@ -96,7 +96,7 @@ def speed(
     limit: list[cells.Result] = []
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "data.npz"
-        count = min(len(dataset.train_images), max(batch_sizes) * BATCHES)
+        count = min(len(dataset.train_images), most * BATCHES)
         cells.write_result(inputs, {}, {"images": dataset.train_images[:count], "labels": dataset.train_labels[:count]})
         spec = {
             "task": "speed",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, data, environment, params
+from compare import cells, contract, environment, limits, params
 from compare.progress import progress_bar
 from compare.verdict.probes import scaled
 from numpy_cnn.checks import check_rate
@@ -62,14 +62,17 @@ def accuracy(
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations, "accuracy")
-    for name, value in (("seeds", seeds), ("epochs", epochs), ("batch_size", batch_size), ("threads", threads)):
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"{name}: found {value!r}, wanted a whole number of 1 or more")
+    limits.check_whole("seed", seed, 0, limits.SEED)
+    limits.check_whole("threads", threads, most=limits.THREADS)
+    limits.check_whole("seeds", seeds, most=limits.RUNS)
+    limits.check_whole("epochs", epochs)
+    limits.check_whole("batch_size", batch_size)
     check_rate(learning_rate, "float32")
     for start in starts:
         if start not in STARTS:
             raise ValueError(contract.unknown("start", start, STARTS))
-    dataset = data.load(data_source)
+    dataset = limits.load(data_source)
+    limits.check_memory(f"{dataset.name}, batch size {batch_size:,}", limits.training_need(dataset, batch_size))
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "data.npz"
         cells.write_result(

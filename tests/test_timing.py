@@ -64,7 +64,7 @@ def test_samples_last_as_long_as_asked():
 
 @pytest.mark.parametrize("settings", [{"rounds": 0}, {"samples": -1}, {"batch_sizes": [0]}, {"threads": 1.5}])
 def test_bad_settings(settings):
-    with pytest.raises(ValueError, match="wanted a whole number of 1 or more"):
+    with pytest.raises(ValueError, match="wanted a whole number of 1 "):
         compare.speed("numpy-layers", "sample", **settings)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment
+from compare import cells, contract, environment, limits
 from compare.contract import NotOfferedError
 from compare.graph import QUANTITIES
 from compare.params import random_parameters
@@ -112,12 +112,14 @@ def sharpness(implementations=None, cases=1000, seed=0, threads=(1, 2), jobs=2, 
         with logits of at most TAME.
         `.attrs["accused"]` lists the accused; the others are as of `compare.parity`.
     Raises:
-        ValueError: an unknown implementation.
+        ValueError: an unknown implementation, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
         contract.NothingCheckedError: an implementation offers nothing that could be judged.
         contract.BrokeDownError: an implementation raised, crashed or hung.
     """
     names = contract.select(implementations, "parity")
+    limits.check_whole("cases", cases)
+    limits.check_whole("seed", seed, 0, limits.SEED)
     specs = [
         {"task": "sharpness", "implementation": name, "cases": cases, "seed": seed, "threads": count, "limit": 7200}
         for name in names

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import jinja2
 
-from compare import contract, data, output
+from compare import contract, limits, output
 from compare.pages import content
+from compare.verdict.probes import DTYPES
 from compare.verdict.run import passed
 
 FILES = ("parity.csv", "accuracy.csv", "speed.csv", "results.json", "report.md", "index.html")
@@ -45,9 +46,19 @@ def report(folder="report", implementations=None, data_source=None, seed=0, thre
     if size not in content.SIZES:
         raise ValueError(contract.unknown("size", size, content.SIZES))
     asked = contract.select(implementations, "report")
+    if str(folder) == "":  # as a path it would be the folder that one stands in
+        raise ValueError("folder: found '', wanted a path")
     folder = Path(folder)
     check_folder(folder)
-    source = data.load(data_source).name
+    dataset = limits.load(data_source)
+    source = dataset.name
+    # what its parts would refuse later, after minutes
+    for need in (
+        limits.parity_need(dataset, DTYPES),
+        limits.training_need(dataset, 32),
+        limits.timing_need(dataset, 256),
+    ):
+        limits.check_memory(source, need)
     judged = parity(asked, source, seed, threads, strict=implementations is not None, progress=progress)
     here = [name for name in asked if name not in judged.attrs["unavailable"]]
     training = content.SIZES[size]["accuracy"]

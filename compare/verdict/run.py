@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, data, environment
+from compare import cells, contract, environment, limits
 from compare.graph import STAGE_ORDER
 from compare.progress import progress_bar
 from compare.verdict import judge, probes
@@ -50,11 +50,15 @@ def parity(
         of the quantity, `allowance_used` as a fraction. `.attrs` holds `data`, `environment`, `unavailable` (name to
         reason, of implementations that were not asked for by name) and `arbiter_proven`.
     Raises:
-        ValueError: an unknown implementation or data source.
+        ValueError: an unknown implementation or data source, a setting out of range, images that are too small or too
+            large for the memory.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations, "parity")
-    dataset = data.load(data_source)
+    limits.check_whole("seed", seed, 0, limits.SEED)
+    limits.check_whole("threads", threads, most=limits.THREADS)
+    dataset = limits.load(data_source)
+    limits.check_memory(dataset.name, limits.parity_need(dataset, dtypes))
     cases = probes.make_probes(dataset, seed)
     small = [case for case in cases if case.by_definition]
     rows = prove_arbiter(small)
