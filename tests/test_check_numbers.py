@@ -198,19 +198,20 @@ def test_a_wrong_average_is_held_to_the_average(written):
     assert "dtype" not in str(result) and "right numbers" not in str(result)
 
 
-def test_a_gradient_that_is_too_large_by_the_batch(written):
-    """All others are averages over the batch; one is a sum: that is what is said of it."""
-    wrong = ("flat.T @ dout, dout", "flat.T @ dout * len(dout), dout")
-    result = compare.check(written(FUNCTIONS, wrong))
-    assert result.exit_code == 1
-    assert "right numbers" not in str(result)
-    (line,) = [line for line in str(result).splitlines() if line.startswith("dense     backward")]
-    assert "DIFFERS" in line and "2 times" in line, line
+SUM = ("return d / len(labels)", "return d")
+PARTS = {
+    "dense weight": ("flat.T @ dout,", "flat.T @ dout / len(dout),", "dense     backward"),
+    "bias": ("dout.sum(axis=0)\n", "dout.sum(axis=0) / len(dout)\n", "dense     backward"),
+    "filter": ("return dx, dw, dout.sum(", "return dx, dw / len(dout), dout.sum(", "conv      backward"),
+}
 
 
-def test_summed_but_for_one(written):
-    """Sums by convention, and one gradient that is an average: it is held to the sum."""
-    summed = (("return d / len(labels)", "return d"), ("labels]).mean()", "labels]).sum()"))
-    result = compare.check(written(FUNCTIONS, *summed, ("flat.T @ dout, dout", "flat.T @ dout / len(dout), dout")))
+@pytest.mark.parametrize("forgotten", ["bias", "filter"])
+def test_a_gradient_that_is_too_large_by_the_batch(forgotten, written):
+    """Divided by the batch at each parameter but one, whose numbers are those of a right loss that is averaged."""
+    result = compare.check(written(FUNCTIONS, SUM, *(pair[:2] for name, pair in PARTS.items() if name != forgotten)))
     assert result.exit_code == 1
-    assert "right numbers" not in str(result), f"\n{result}"
+    assert result.judgement.named == f"{forgotten} gradient not divided by the batch", f"\n{result}"
+    (line,) = [line for line in str(result).splitlines() if line.startswith(PARTS[forgotten][2])]
+    assert "DIFFERS" in line and "2 times what it should be, everywhere" in line, line
+    assert line.endswith("by the convention: divided at the parameters")

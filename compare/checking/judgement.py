@@ -166,7 +166,7 @@ def _explain(judgement, evidence, declared, search):
             if id(row) not in unexplained and row["outcome"] == "differs":
                 row |= {"outcome": "agrees", "passed": True, "allowance_used": np.nan, "note": "by convention"}
             elif id(row) in unexplained and row["outcome"] == "agrees":
-                row |= {"outcome": "differs", "passed": False, "note": f"with {conventions[-1].name}"}
+                row |= {"outcome": "differs", "passed": False, "note": f"by the convention: {conventions[-1].name}"}
 
 
 def _guard(evidence):
