@@ -111,7 +111,8 @@ def test_right(name):
     assert result.judgement.stage == result.judgement.named == ""
     for part in expected(FOREIGN / "right" / name).get("says", []):
         assert part in plain(result), f"\n{result}"
-    result.raise_if_different()
+    if name not in THIN:
+        result.raise_if_different()
 
 
 @pytest.mark.parametrize("name", here("wrong"))
@@ -152,7 +153,8 @@ def test_nasty(name):
     timeout = TIMEOUT if status == "hung" or "slow" in wanted else 3 * TIMEOUT
     result = compare.check(str(path), timeout=timeout)
     assert time.monotonic() - start < timeout + GRACE
-    assert not running("300.125")  # the seconds that grandchild.py lets another process sleep
+    if name == "grandchild.py":
+        assert not running("300.125")  # the seconds that it lets another process sleep
     answer = plain(result)
     for part in wanted.get("says", []):
         assert part in answer, f"\n{result}"
