@@ -11,7 +11,8 @@ from compare.cells import write_result
 from compare.checking.judgement import AVERAGE_POOLING
 from compare.verdict import probes
 from compare.verdict.judge import judge_probe
-from compare.verdict.observe import observe, pack
+from compare.verdict.observe import observe
+from compare.verdict.packing import PATH, Question, by_case, pack_answer
 from compare.verdict.path import judge_path
 from numpy_cnn.layers import Layers
 
@@ -123,17 +124,12 @@ class Lacking(Layers):
 
 def observed(implementation, tmp_path):
     cases, path = [case for case in probes.check_probes() if case.name == "mnist-size"], probes.check_path()
-    arrays, meta = pack(cases, ["float64"], path)
-    write_result(tmp_path / "probes.npz", meta, arrays)
-    found, noted = observe({"inputs": str(tmp_path / "probes.npz")}, implementation)
-    write_result(tmp_path / "result.npz", noted, found)  # as a cell does
-
-    def under(key, named):
-        return {name.removeprefix(key): value for name, value in named.items() if name.startswith(key)}
-
-    seen, raised = (under(f"{cases[0].name}|float64|", named) for named in (found, noted["raised"]))
+    found, noted = observe(Question.of(cases, ["float64"], path), implementation)
+    arrays, meta = pack_answer(found, noted)
+    write_result(tmp_path / "result.npz", meta, arrays)  # as a cell does
+    seen, raised = (by_case(named)[cases[0].name, "float64"] for named in (found, noted["raised"]))
     rows = judge_probe("", cases[0].rounded("float64"), "float64", seen, raised)
-    walked = under("path|float64|", found)
+    walked = by_case(found)[PATH, "float64"]
     return rows + judge_path("", path, "float64", walked, noted["raised"].get("path|float64|path"))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from compare import output
+from compare.contract import ENTRIES
 from compare.graph import STAGE_OF, STAGE_ORDER
 from compare.pages import plots
 from compare.verdict.run import passed
@@ -234,7 +235,7 @@ def _commands(judged, accuracy, speed, settings):
         ),
         ("speed", speed, timed),
     ):
-        names = shlex.quote(",".join(dict.fromkeys(frame["implementation"])))
+        names = ",".join(name for name in dict.fromkeys(frame["implementation"]) if name in ENTRIES)
         data = f"--seed {settings['seed']} --data {shlex.quote(settings['data_source'])}"
         words = (
             f"python -m compare {command} {data} --threads {settings['threads']} --implementations {names} {options}"
