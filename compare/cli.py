@@ -171,7 +171,7 @@ def check(target, timeout, folder, threads, seed, json_file, template):
     if template:
         click.echo(TEMPLATE, nl=False)
         return 0
-    if not target:
+    if target is None:
         raise click.UsageError("missing TARGET: a file, a folder or a module", click.get_current_context())
     files.check_writable(json_file)
     result = compare.check(target, timeout, threads, seed)
