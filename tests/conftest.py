@@ -8,19 +8,6 @@ import adapters
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# With several workers (pytest-xdist) the tests of a file stay together, in order, since they share what is made once:
-# a process with a framework in it, a table, the namespace of a page. In these files each test stands alone.
-ALONE = {"test_check.py", "test_cli.py", "test_foreign.py", "test_framework_subjects.py", "test_pages.py"}
-# What has a limit of seconds, or measures them, takes turns: never two of these at once.
-TIMED = {"test_cells.py", "test_timing.py", "test_nasty"}
-
-
-def pytest_collection_modifyitems(items):
-    """Give each test the group of tests that run in one worker; a mark of its own, `xdist_group`, goes before."""
-    for item in items:
-        timed = {item.path.name, item.originalname} & TIMED
-        if not item.get_closest_marker("xdist_group") and (timed or item.path.name not in ALONE):
-            item.add_marker(pytest.mark.xdist_group("timing" if timed else item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("torch", "keras")])
+@pytest.fixture(params=["torch", "keras"])
 def child(request):
     """Calls a function of `adapters` in the process of a framework."""
     return request.getfixturevalue(f"{request.param}_child")

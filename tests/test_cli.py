@@ -269,7 +269,6 @@ def rows_of_both(document, command, needed):
     assert needed <= set(document["rows"][0])
 
 
-@pytest.mark.xdist_group("timing")
 def test_speed_writes_the_rows_that_it_has_from_python(tiny, tmp_path, monkeypatch, capsys):
     """With both taken as proven: `test_timing` holds that nothing else is timed."""
     speed, frames = compare.speed, []

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from adapters import SMALL, run
 
-pytestmark = pytest.mark.xdist_group("keras")
-
 
 @pytest.fixture
 def child(keras_child):

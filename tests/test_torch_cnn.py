@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.xdist_group("torch")
-
 
 @pytest.fixture
 def child(torch_child):
