@@ -156,6 +156,8 @@ def _sample_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     with contextlib.suppress(OSError, ImportError):
         path = sample_file()
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() and not path.is_dir():
+            path.unlink(missing_ok=True)  # a pipe of that name would take the content and wait for a reader
         files.write_bytes(path, content)
     return images, labels
 

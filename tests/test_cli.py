@@ -77,7 +77,7 @@ BAD = {
     ("convert", "a.npz", ""): "found '', wanted a path",
     ("report", "--output", ""): "found '', wanted a path",
     ("list", "--json", ""): "found '', wanted a path",
-    ("check", ""): "missing TARGET",
+    ("check", ""): "target: found ''",
     ("check", "a.py", "--save", ""): "found '', wanted a path",
     ("data", "fetch", "--folder", ""): "found '', wanted a path",
     ("parity", "--threads", "1000000000"): "1000000000 is not in the range",
