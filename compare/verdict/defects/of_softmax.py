@@ -67,11 +67,11 @@ def _of_label(p, labels):
 
 
 def _clipped(z, labels, right):
-    return -np.log(np.clip(_of_label(_softmax(z), labels), 1e-7, 1)).mean().astype(z.dtype)
+    return -np.log(np.clip(_of_label(_softmax(z), labels), 1e-3, 1)).mean().astype(z.dtype)
 
 
 def _shifted_logarithm(z, labels, right):
-    return -np.log(_of_label(_softmax(z), labels) + z.dtype.type(1e-8)).mean()
+    return -np.log(_of_label(_softmax(z), labels) + z.dtype.type(1e-3)).mean()
 
 
 def _of_probabilities(z, labels, right):
@@ -143,14 +143,14 @@ DEFECTS = (
         _loss(lambda z, labels, right: right / z.dtype.type(np.log(2))),
     ),
     Defect(
-        "loss clipped at 1e-7",
+        "loss clipped at 1e-3",
         LOSS,
-        "right until a probability falls below 1e-7; then no more than 16.1",
+        "right until a probability falls below 1e-3; then no more than 6.9",
         "compute the loss from the logits: log(sum(exp(z - max))) - (z[label] - max)",
         _loss(_clipped),
     ),
     Defect(
-        "1e-8 added inside the logarithm",
+        "1e-3 added inside the logarithm",
         LOSS,
         "the loss is too small, most of all for small probabilities",
         "compute the loss from the logits: nothing has to be kept from 0 then",
