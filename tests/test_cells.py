@@ -201,7 +201,13 @@ def test_an_interrupted_command_leaves_no_process(number, code_wanted):
     """Ctrl-C, a polite kill, and one that cannot be caught: the worker watches a pipe that only its parent holds."""
     command = [sys.executable, "-m", "compare", "accuracy", "--implementations", "numpy-layers", "--data", "sample"]
     process = subprocess.Popen(
-        [*command, "--epochs", "1000"], stderr=subprocess.PIPE, text=True, cwd=cells.ROOT, start_new_session=True
+        [*command, "--epochs", "1000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cells.ROOT,
+        start_new_session=True,
+        # a shell lets what it starts in the background ignore Ctrl-C, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     parent = psutil.Process(process.pid)
     end = time.monotonic() + 60

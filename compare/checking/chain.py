@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.layouts import real
+from compare.checking.layouts import real, same
 from compare.checking.part import INPUT, RATE, Sizes, head_upstream
 from compare.contract import PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
@@ -147,10 +147,12 @@ class _Chain(Subject):
         """One update by the code's own backward; returns the loss before it."""
         if self.one_image and len(images) != 1:
             raise NotOfferedError("the code takes one image at a time")
-        passed = self._pass(np.asarray(images, self.dtype), labels)
+        passed, before = self._pass(np.asarray(images, self.dtype), labels), self.get_parameters()
         self._return(passed, labels, rate=learning_rate, keep=True)
         for part in self.parts.values():
-            if part.plan.gradients and all(how != "moved" for how, _ in part.plan.gradients.values()):
+            # a backward that is given the rate may have made the step, whether it keeps its gradients or not
+            still = all(same(before[name], value) for name, value in part.get().items())
+            if still and part.plan.gradients and all(how != "moved" for how, _ in part.plan.gradients.values()):
                 part.update(learning_rate)
             part.hold()  # what the network does not have, a bias of the convolution, goes back to 0
         return passed["loss"] if "loss" in passed else self._own_loss(passed, labels)
@@ -183,7 +185,9 @@ class _Chain(Subject):
             found["logits"] = upstream
         else:
             logits = np.asarray(real(passed["logits"]), self.dtype)
-            tail, upstream = "logits", self.right.backward_stage("loss", logits, self.dtype.type(1), labels)["logits"]
+            # the loss is averaged once: here, or by code that does it at its weights
+            whole = self.dtype.type(len(labels) if self.plans["logits"].divides else 1)
+            tail, upstream = "logits", self.right.backward_stage("loss", logits, whole, labels)["logits"]
             found["given_logits"] = upstream  # not the code's: what follows is computed from it, it is not judged
         for stage, given in ((tail, "pool"), ("pool", "conv"), ("conv", "images")):
             gradients = self._back(stage, upstream, **keywords)
@@ -260,7 +264,9 @@ def chain(plans, loss, remarks):
         **found,
         "plans": dict(plans),
         "loss": loss,
-        "one_image": any(plan.one_image for plan in plans.values()),
+        # without parameters nothing is added up over a batch; in a pass a pool has to go as the others go
+        "one_image": any(plan.one_image for plan in plans.values() if plan.weights)
+        or ({"conv", "pool"} <= set(plans) and plans["pool"].one_image),
         "of_probabilities": loss is not None and loss.takes == "probabilities",
         "dtypes": tuple(sorted(shared)) or ("float64",),
     }

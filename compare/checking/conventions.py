@@ -85,8 +85,30 @@ def _bound(p, epsilon):
     return np.clip(p, epsilon, 1 - epsilon)
 
 
-# The ways in which a loss is made from probabilities: as they are, or kept from 0 by an `epsilon` that is small enough
-# to leave the loss as it is but for rare rows.
+def _with_sum(epsilon):
+    """A softmax that adds a number to the sum that it divides by."""
+
+    def change(network):
+        def probabilities(z):
+            e = np.exp(z - z.max(axis=-1, keepdims=True))
+            return e / (e.sum(axis=-1, keepdims=True) + epsilon)
+
+        network.probabilities = probabilities
+
+    return change
+
+
+# Small enough to leave a result as it is but for rare rows.
+SMALL = (*(10.0**-n for n in range(5, 21)), float(np.finfo(float).eps), float(np.finfo(np.float32).eps))
+SUMS = tuple(
+    Convention(
+        f"{epsilon:g} added to the sum of the softmax",
+        f"{epsilon:g} added to the sum that the softmax divides by is not needed: that sum is never below 1",
+        _with_sum(epsilon),
+    )
+    for epsilon in SMALL
+)
+# The ways in which a loss is made from probabilities: as they are, or kept from 0 by a small `epsilon`.
 GUARDS = (
     Convention(
         "loss of probabilities",
@@ -99,7 +121,7 @@ GUARDS = (
             f"{epsilon:g} {how} the logarithm keeps the loss finite, which is right but for probabilities as small",
             _guarded(epsilon, guard),
         )
-        for epsilon in (*(10.0**-n for n in range(5, 21)), float(np.finfo(float).eps), float(np.finfo(np.float32).eps))
+        for epsilon in SMALL
         for how, guard in (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends of", _bound))
     ),
 )

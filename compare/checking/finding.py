@@ -320,7 +320,7 @@ def _layers(classes, own_functions, files, problems, named=False):
                 if stage == "logits" and not layers.has_weights(cls):
                     if re.search("softmax", cls.name, re.I):
                         with problems.of(cls):
-                            softmax, problem = layers.connect(cls, "probabilities", files)
+                            softmax, problem = layers.connect(cls, "probabilities", files, after=plans.get("logits"))
                             plans.setdefault("probabilities", softmax)
                             problems.add(cls.name, problem)
                     continue

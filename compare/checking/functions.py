@@ -28,6 +28,7 @@ _KINDS = {
     "dy": "dy dout dloutput dlout dldout grad da dz doutput gradoutput dnext dh gradout upstream delta d dldy",
     "cache": "cache caches memory",
 }
+CLASS_COUNTS = {"numclass", "numclasses", "nclass", "nclasses", "classes", "noutputs", "outputsize", "k", "c"}
 BIASES = {"conv": ((-1,), (1, 1, 1, -1)), "logits": ((-1,), (1, -1), (-1, 1))}
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 # Arguments that must be given, of a convolution and of pooling.
@@ -207,7 +208,9 @@ class Loss:
     """A loss function as the code wants it called.
 
     takes: "probabilities" or "logits". labels: "index" or "one-hot". labels_first: their place in the call.
-    gradient: of the logits; `paired` if the loss returns it beside its value.
+    gradient: a function that gives that of the logits.
+    value_at, gradient_at: the places of value and gradient where the loss returns several things; None for a bare
+        value, and where no gradient is among them.
     """
 
     function: Any
@@ -216,12 +219,13 @@ class Loss:
     labels_first: bool
     one_image: bool
     gradient: Any = None
-    paired: bool = False
+    value_at: int | None = None
+    gradient_at: int | None = None
 
     @property
     def gives_gradient(self):
         """Whether there is a gradient of the logits."""
-        return self.paired or self.gradient is not None
+        return self.gradient_at is not None or self.gradient is not None
 
     def described(self):
         """What was found out, in one line."""
@@ -240,18 +244,21 @@ class Loss:
         first, second = (y, x) if self.labels_first else (x, y)
         if len(parameters) < 2:
             raise TypeError(f"{function.__name__} takes one argument, wanted a prediction and its labels")
-        return function(first, second)
+        more = [plain(p.name) for p in parameters[2:] if p.default is p.empty and p.kind != p.VAR_KEYWORD]
+        if more and not set(more) <= CLASS_COUNTS:
+            raise TypeError(f"{function.__name__} wants {', '.join(more)}, which nothing is known for")
+        return function(first, second, *(np.shape(x)[-1] for _ in more))
 
     def value(self, x, labels):
         """The loss of probabilities or logits (N, K), whichever it takes; the mean of what it gives for each image."""
         found = [self._call(self.function, *chunk) for chunk in self._chunks(x, labels)]
-        found = [each[0] if self.paired else each for each in found]
+        found = [each if self.value_at is None else each[self.value_at] for each in found]
         return np.mean([np.mean(each) for each in found]).astype(np.asarray(found[0]).dtype)
 
     def d_logits(self, x, labels):
         """(N, K), of the mean over images where the code takes one at a time."""
-        if self.paired:
-            found = [self._call(self.function, *chunk)[1] for chunk in self._chunks(x, labels)]
+        if self.gradient_at is not None:
+            found = [self._call(self.function, *chunk)[self.gradient_at] for chunk in self._chunks(x, labels)]
         else:
             found = [self._call(self.gradient, *chunk) for chunk in self._chunks(x, labels)]
         if not self.one_image:
@@ -344,8 +351,8 @@ def _loss(function, backward):
             for form, one_image in (("index", False), ("one-hot", False), ("index", True), ("one-hot", True)):
                 loss = Loss(function, takes, form, first, one_image)
                 try:
-                    result = loss._call(function, *loss._chunks(inputs[takes], labels)[0])
-                    loss = dataclasses.replace(loss, paired=isinstance(result, tuple) and len(result) == 2)
+                    x, y = loss._chunks(inputs[takes], labels)[0]
+                    loss = dataclasses.replace(loss, **_places(loss._call(function, x, y), x, inputs["probabilities"]))
                     value = loss.value(inputs[takes], labels)
                     agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
                 except layers.ATTEMPT:  # a way to call it that is not the code's
@@ -355,7 +362,7 @@ def _loss(function, backward):
     if not ran:
         return None, False
     differs, _, loss = min(ran, key=lambda each: each[:2])
-    if loss.paired or backward is None:
+    if loss.gives_gradient or backward is None:
         return loss, not differs
     for takes in ("logits", "probabilities"):
         trial = dataclasses.replace(loss, gradient=backward, takes=takes)
@@ -369,6 +376,21 @@ def _loss(function, backward):
         if takes == loss.takes and found.shape == d_logits.shape and not other:
             return trial, not differs
     return loss, not differs
+
+
+def _places(result, x, probabilities):
+    """Where in what a loss returned its value stands, and a gradient: an array like the logits, not probabilities."""
+    if not isinstance(result, tuple | list):
+        return {}
+    arrays = [np.asarray(each) if isinstance(each, np.ndarray | np.generic | float) else None for each in result]
+    values = [place for place, a in enumerate(arrays) if a is not None and a.size in (1, len(np.atleast_2d(x)))]
+    probabilities = probabilities[: len(np.atleast_2d(x))]
+    gradients = [
+        place
+        for place, a in enumerate(arrays)
+        if a is not None and a.shape == x.shape and not layers.close(a.reshape(probabilities.shape), probabilities)
+    ]
+    return {"value_at": next(iter(values), 0), "gradient_at": next(iter(gradients), None)}
 
 
 def subject(functions, files, problems):

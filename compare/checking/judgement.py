@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compare.checking.conventions import AVERAGE_POOLING, BATCH, GUARDS, SETS, Convention
+from compare.checking.conventions import AVERAGE_POOLING, BATCH, GUARDS, SETS, SUMS, Convention
 from compare.checking.picture import picture
 from compare.contract import PARAMETERS
 from compare.graph import STAGE_OF, STAGE_ORDER, TASKS, task_of
@@ -135,7 +135,7 @@ def _explain(judgement, evidence, declared, search):
 
     clear, failed = telling(evidence.rows), telling(evidence.failed)
     tried: list = []
-    guards = _guard(evidence)
+    guards = _epsilons(evidence)
     # what is declared is tried with all of them first: a name may be wrong
     sets = dict.fromkeys((*guards, *first, *conventions) for first in (declared, ()) for conventions in SETS)
     for number, conventions in enumerate(sets):
@@ -169,18 +169,27 @@ def _explain(judgement, evidence, declared, search):
                 row |= {"outcome": "differs", "passed": False, "note": f"by the convention: {conventions[-1].name}"}
 
 
-def _guard(evidence):
-    """The convention that keeps the loss from a logarithm of 0, in a tuple, if one explains every loss; else ()."""
-    rows = [
-        r for r in evidence.rows if r["quantity"] in ("loss", "step_loss") and r["outcome"] in ("agrees", "differs")
-    ]
-    if all(row["outcome"] == "agrees" for row in rows):
-        return ()
-    scales = ([], *([convention.change] for convention in BATCH))
-    if any(not evidence.unexplained(scale, rows) for scale in scales if scale):
-        return ()  # nothing is left that a guard would have to explain
-    pairs = ((guard, scale) for scale in scales for guard in GUARDS)
-    return next(((g,) for g, scale in pairs if not evidence.unexplained([g.change, *scale], rows)), ())
+def _epsilons(evidence):
+    """The conventions, at most two, that add a small number to what a softmax or a loss is made of.
+
+    One is taken if it explains every row of its quantity, and something there differs.
+    """
+
+    def rows_of(*quantities):
+        rows = [r for r in evidence.rows if r["quantity"] in quantities and r["outcome"] in ("agrees", "differs")]
+        return rows if any(row["outcome"] == "differs" for row in rows) else []
+
+    found: tuple = ()
+    if rows := rows_of("probabilities"):
+        found = next(((s,) for s in SUMS if not evidence.unexplained([s.change], rows)), ())
+    if rows := rows_of("loss", "step_loss"):
+        base = [each.change for each in found]
+        scales = ([], *([convention.change] for convention in BATCH))
+        if all(evidence.unexplained([*base, *scale], rows) for scale in scales if base or scale):
+            pairs = ((guard, scale) for scale in scales for guard in GUARDS)
+            of_loss = (g for g, scale in pairs if not evidence.unexplained([*base, g.change, *scale], rows))
+            found += next(((g,) for g in of_loss), ())
+    return found
 
 
 def _stage_by_stage(evidence):

@@ -154,6 +154,8 @@ def settle(plan, flows, weights, sizes, files=()):
                 if best.score < 1 and progress(error, files) > reached:
                     best, reached, farthest = tried, progress(error, files), error
                 continue
+            if not found.size:  # no number came out: nothing is known of these layouts
+                continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
             if agreed:
                 # right for batches of one, and wrong for those that it takes: it is judged as code for batches
@@ -190,7 +192,7 @@ def learn_backward(plan, files=()):
     """
     methods = plan.make(plan.sizes, np.dtype(np.float64)).methods
     names = [name for name in BACKWARDS if name in methods]
-    if not names:
+    if not names or plan.stage == "probabilities":  # the softmax's own derivative is no quantity of this network
         return plan
     task = BACKWARD_TASK.get(plan.stage, f"{plan.stage} backward")
     farthest: Exception | None = None
@@ -224,8 +226,9 @@ def _learnt(plan):
             if plan.stage != "head":
                 dy = np.random.default_rng(6).standard_normal(y.shape)
                 found_places = places(part, lambda part=part, dy=dy: part.call_backward(dy))
-                _follow(part, found_places, x, dy, network.backward_stage(plan.stage, x, dy))
-                return found_places
+                right = network.backward_stage(plan.stage, x, dy)
+                _follow(part, found_places, x, dy, right)
+                return dataclasses.replace(found_places, divides=_divides(found_places, part.held, x, dy, right))
             part.plan = dataclasses.replace(plan, taken=form)
             given = head_upstream(part.plan, y, labels, len(x))
             learnt = places(part, lambda part=part, given=given: part.call_backward(given))
@@ -244,6 +247,16 @@ def _learnt(plan):
     if not found and failure is not None:
         raise failure
     return min(found)[2]
+
+
+def _divides(plan, parameters, x, dy, right):
+    """Whether a dense layer's backward divides by the size of the batch, which is then not done at the loss."""
+    if plan.stage != "logits" or "dense_weight" not in plan.gradients or len(x) == 1:
+        return False
+    part = Part(plan, plan.sizes, np.float64)
+    part.set(parameters)
+    part.forward(x)
+    return close(part.backward(dy).get("dense_weight", np.zeros(0)), right["dense_weight"] / len(x))
 
 
 def _follow(part, plan, x, dy, right):
@@ -404,7 +417,7 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
             except NotConnectedError as error:
                 failures.append(error.__cause__ or error)
                 continue
-            if tried.agreed and set(tried.same) == {"channels"} and best is not None and _runs(tried, best.sizes):
+            if tried.agreed and set(tried.same) == {"channels"} and best is not None and _shape_at(tried, best.sizes):
                 tried = dataclasses.replace(tried, same={})  # right for one channel, and wrong for those it takes
             best = tried if best is None or tried.score > best.score else best
             if best.agreed:
@@ -414,6 +427,9 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
         cause = max(failures, key=lambda error: progress(error, files), default=None)
         raise NotConnectedError(stage, cause or "it keeps no weights of a known shape") from cause
     plan = max(found, key=lambda best: best.score)
+    if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
+        # it ran once, by chance: what it raises at another size would be of our making
+        raise NotConnectedError(stage, "no way to call it gave what a right layer gives, at more than one size")
     paddings = tuple(each.paddings[0] for each in found if each.score >= 2 and each.make is plan.make)
     return dataclasses.replace(plan, paddings=paddings or plan.paddings)
 
@@ -478,8 +494,8 @@ def _input_shape(stage, sizes):
     return (2, *(sizes.pool if stage == "logits" else sizes.input_shape))
 
 
-def _runs(plan, sizes):
-    """Whether a plan gives the right shape at other sizes."""
+def _shape_at(plan, sizes):
+    """Whether a plan gives the right shape at other sizes; None where it raises."""
     _, parameters, inputs = sizes.trial()
     try:
         part = Part(plan, sizes, np.float64)
@@ -487,7 +503,7 @@ def _runs(plan, sizes):
         given = part.chunks(inputs[INPUT[plan.stage]])
         return np.concatenate([part.forward(chunk) for (chunk,) in given]).shape == inputs[plan.stage].shape
     except ATTEMPT:  # it cannot be run at these sizes, in whatever way it says so
-        return False
+        return None
 
 
 def has_weights(cls):

@@ -86,6 +86,7 @@ class Plan:
     weights: by the contract's name, the paths at which the code keeps it (the same array may be at two), and its order.
     zeros: paths of what the network of the contract does not have.
     dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
+    divides: whether `backward` divides the gradients of its weights by the size of the batch.
     taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
     same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
     score: 3, the trial gave what the right network gives; 2, the right shape; 1, another shape; 0, it raised.
@@ -104,6 +105,7 @@ class Plan:
     zeros: tuple = ()
     dx: tuple | None = None
     gradients: dict = dataclasses.field(default_factory=dict)
+    divides: bool = False
     taken: str = "d_probabilities"
     paddings: tuple = ("valid",)
     same: dict = dataclasses.field(default_factory=dict)
