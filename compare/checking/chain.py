@@ -1,6 +1,7 @@
 """Layers found one by one, put into a network that can be asked as the contract asks."""
 
 import contextlib
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -258,15 +259,16 @@ def chain(plans, loss, remarks):
     kinds = [set(plan.dtypes) for plan in plans.values()]
     shared = set.intersection(*kinds) if kinds else {"float32", "float64"}
     found = about(plans, remarks)
+    # a softmax by rows goes with either: it has no parameters, whose gradients are added up over a batch
+    one_image = any(plan.one_image for stage, plan in plans.items() if stage != "probabilities")
     if loss is not None:
         found["assumptions"] += [loss.described()]
+        loss = dataclasses.replace(loss, batches_of_one=one_image)
     body |= {
         **found,
         "plans": dict(plans),
         "loss": loss,
-        # without parameters nothing is added up over a batch; in a pass a pool has to go as the others go
-        "one_image": any(plan.one_image for plan in plans.values() if plan.weights)
-        or ({"conv", "pool"} <= set(plans) and plans["pool"].one_image),
+        "one_image": one_image,
         "of_probabilities": loss is not None and loss.takes == "probabilities",
         "dtypes": tuple(sorted(shared)) or ("float64",),
     }

@@ -337,6 +337,7 @@ def _layers(classes, own_functions, files, problems, named=False):
                 break
     if not plans:
         return None
+    first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
     others = [cls for cls in classes.values() if OTHERS.search(cls.name)]
     loss, of = None, None
     with problems.of(None):
@@ -348,6 +349,15 @@ def _layers(classes, own_functions, files, problems, named=False):
             if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
                 plans["probabilities"] = softmax
     for cls in others:
-        if cls is not of and layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
+        if cls is of or not layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
+            continue
+        tail = None
+        if not plans.keys() & {"logits", "head"} and layers.method_of(cls, layers.FORWARDS):
+            with contextlib.suppress(layers.NotConnectedError, layers.TroubleError):  # then it is no dense layer
+                tail, problem = layers.connect(cls, "logits", files, first)
+        if tail is not None:
+            problems.add(cls.name, problem)
+            plans[tail.stage] = tail
+        else:
             problems.unconnected.append((cls.name, "as a loss it could not be called, and an optimiser is not judged"))
     return chain(plans, loss, [])

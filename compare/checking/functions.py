@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from compare.checking import layers, layouts
 from compare.checking.chain import chain
 from compare.checking.layouts import plain
+from compare.checking.stranger import RaisedError
 from numpy_cnn.layers import Layers
 
 _BACK = r"(back|grad|deriv|prime|^d_|bprop|^d[A-Z])"
@@ -29,6 +31,8 @@ _KINDS = {
     "cache": "cache caches memory",
 }
 CLASS_COUNTS = {"numclass", "numclasses", "nclass", "nclasses", "classes", "noutputs", "outputsize", "k", "c"}
+# Names for the shape of what went in: of the whole array, without the batch, of a map.
+SHAPES = {"inputshape", "xshape", "shape", "originalshape", "inshape"}
 BIASES = {"conv": ((-1,), (1, 1, 1, -1)), "logits": ((-1,), (1, -1), (-1, 1))}
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 # Arguments that must be given, of a convolution and of pooling.
@@ -49,10 +53,8 @@ def _stage(name):
     return None, backward
 
 
-def _pair(functions, stage):
-    forward = next((f for name, f in functions.items() if _stage(name) == (stage, False)), None)
-    backward = next((f for name, f in functions.items() if _stage(name) == (stage, True)), None)
-    return forward, backward
+def _named(functions, stage, backward=False):
+    return [f for name, f in functions.items() if _stage(name) == (stage, backward)]
 
 
 def _call(function, known, pool, order):
@@ -68,6 +70,9 @@ def _call(function, known, pool, order):
         name = plain(parameter.name)
         required = parameter.default is parameter.empty
         kind = KIND_OF.get(name)
+        if name in SHAPES and "shape" in known:
+            keywords[parameter.name] = known["shape"]
+            continue
         if kind == "b" and "b" not in known and not required:
             continue
         if kind not in rest:
@@ -128,6 +133,7 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
     """
 
     biased = any(KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
+    shaped = backward is not None and SHAPES & {plain(name) for name in inspect.signature(backward).parameters}
 
     class Layer(Joined):
         def __init__(self, sizes, dtype):
@@ -138,6 +144,7 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
                     size = sizes.filters if stage == "conv" else sizes.classes
                     self.kept["bias"] = np.zeros(size, dtype).reshape(bias_shape)
             self._last: dict = {}
+            self._shape = 0  # which of the shapes of what went in, where backward wants one
 
         def forward(self, x):
             known = {"x": x}
@@ -151,7 +158,16 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
             return result, changed
 
         def backward(self, dy):
-            return _call(backward, {"dy": dy, **self._last}, stage == "pool", ("dy", "cache", "x", "w", "b"))
+            known, order = {"dy": dy, **self._last}, ("dy", "cache", "x", "w", "b")
+            sizes = known["x"].shape
+            shapes = (sizes, sizes[1:], sizes[1:3], sizes[2:])
+            while True:
+                try:
+                    return _call(backward, known | {"shape": shapes[self._shape]}, stage == "pool", order)
+                except RaisedError:  # another shape of what went in may be meant
+                    if not shaped or self._shape == len(shapes) - 1:
+                        raise
+                    self._shape += 1
 
     Layer.name = Layer.called = forward.__name__
     Layer.methods = {"forward": _ONE} | ({"backward": _ONE} if backward is not None else {})
@@ -171,24 +187,22 @@ def _arguments(function):
     return len(inspect.signature(function).parameters)
 
 
-def find_function(functions, stage, files, channels_first=False, after=None):
+def find_function(functions, stage, files, first=False, after=None):
     """(`Plan` of a stage's functions, what is wrong with the way back), each or None. Arguments as of `find_layer`."""
-    forward, backward = _pair(functions, stage)
-    if forward is None or (stage in ("conv", "logits") and _arguments(forward) < 2):
-        return None, None  # its weights are kept where nobody else can set them
+    # what takes its weights from where nobody else can set them is not asked
+    forwards = [f for f in _named(functions, stage) if stage not in ("conv", "logits") or _arguments(f) > 1]
+    backward = next(iter(_named(functions, stage, backward=True)), None)
     best, failure = None, None
-    for shape in _shapes(stage):
-        for bias_shape in BIASES.get(stage, ((-1,),)):
-            try:
-                cls = layer_class(stage, forward, backward, shape, bias_shape)
-                found = layers.connect(cls, stage, files, channels_first, after)
-            except layers.NotConnectedError as error:
-                failure = failure or error
-                continue
-            plan = found[0]
-            if plan.agreed and (backward is None or set(plan.gradients) == set(plan.weights)):
-                return found
-            best = found if best is None or _rank(plan) > _rank(best[0]) else best
+    for forward, shape, bias in itertools.product(forwards, _shapes(stage), BIASES.get(stage, ((-1,),))):
+        try:
+            found = layers.connect(layer_class(stage, forward, backward, shape, bias), stage, files, first, after)
+        except layers.NotConnectedError as error:
+            failure = failure or error
+            continue
+        plan = found[0]
+        if plan.agreed and (backward is None or set(plan.gradients) == set(plan.weights)):
+            return found
+        best = found if best is None or _rank(plan) > _rank(best[0]) else best
     if best is None and failure is not None:
         raise failure
     return best or (None, None)
@@ -208,6 +222,7 @@ class Loss:
     """A loss function as the code wants it called.
 
     takes: "probabilities" or "logits". labels: "index" or "one-hot". labels_first: their place in the call.
+    batches_of_one: whether it stands behind layers that take one image at a time, and does as they do.
     gradient: a function that gives that of the logits.
     value_at, gradient_at: the places of value and gradient where the loss returns several things; None for a bare
         value, and where no gradient is among them.
@@ -218,6 +233,7 @@ class Loss:
     labels: str
     labels_first: bool
     one_image: bool
+    batches_of_one: bool = False
     gradient: Any = None
     value_at: int | None = None
     gradient_at: int | None = None
@@ -236,7 +252,8 @@ class Loss:
     def _chunks(self, x, labels):
         given = np.eye(x.shape[1], dtype=x.dtype)[labels] if self.labels == "one-hot" else np.array(labels)
         if not self.one_image:
-            return [(x.copy(), given)]
+            size = 1 if self.batches_of_one else len(x)
+            return [(x[n : n + size].copy(), given[n : n + size]) for n in range(0, len(x), size)]
         return [(row.copy(), y if self.labels == "one-hot" else int(y)) for row, y in zip(x, given, strict=True)]
 
     def _call(self, function, x, y):
@@ -261,7 +278,7 @@ class Loss:
             found = [self._call(self.function, *chunk)[self.gradient_at] for chunk in self._chunks(x, labels)]
         else:
             found = [self._call(self.gradient, *chunk) for chunk in self._chunks(x, labels)]
-        if not self.one_image:
+        if not self.one_image and not self.batches_of_one:
             return np.asarray(found[0])
         return np.stack([np.asarray(each).reshape(x.shape[1]) for each in found]) / x.dtype.type(len(x))
 
@@ -403,7 +420,7 @@ def subject(functions, files, problems):
     for stage in ("conv", "pool", "logits", "probabilities"):
         first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
         after = plans.get("logits") if stage == "probabilities" else None
-        with problems.of(next(iter(_pair(functions, stage)), None)):
+        with problems.of(next(iter(_named(functions, stage)), None)):
             plan, problem = find_function(functions, stage, files, first, after)
             if plan is not None:
                 plans[plan.stage] = plan

@@ -17,10 +17,10 @@ DENSE = "PQFK"
 
 # The usual ones first: where data cannot tell, the first that fits is taken. I stands before J in all of them: to try
 # the kernel's rows and columns in the other order would make a transposed convolution right.
-KERNELS = ("FIJ", "IJF", "IJCF", "FCIJ", "FIJC", "CFIJ", "CIJF", "IJFC")
+KERNELS = ("FIJ", "IJF", "IJCF", "FCIJ", "FIJC", "CFIJ", "CIJF", "IJFC", "IJC", "CIJ", "IJ")
 FLAT_KERNELS = (("F", "CIJ"), ("F", "IJC"), ("CIJ", "F"), ("IJC", "F"), ("F", "IJ"), ("IJ", "F"))
 RATES = {"lr", "rate", "learnrate", "learningrate", "eta", "alpha", "stepsize"}
-CACHES = {"cache", "caches", "memory", "context", "ctx", "saved"}
+CACHES = ("cache", "caches", "memory", "context", "ctx", "saved")
 INPUT_WORDS = {"x", "input", "inputs", "image", "images", "img", "aprev", "prev", "lastinput", "features"}
 OUTPUT_WORDS = {"out", "output", "pooled", "y", "z", "a", "result"}
 UPSTREAM = {
@@ -40,6 +40,9 @@ UPSTREAM = {
 }
 TRAINING = {"training", "train", "istraining", "istrain", "trainmode", "trainingmode"}
 LABELS = {"y", "t", "label", "labels", "target", "targets", "ytrue", "truth", "onehot", "yonehot", "labs", "trueclass"}
+
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,11 @@ def flows(stage, channels_first=False):
         one = [("HW", "HWC"), ("HW", "CHW"), ("HWC", "HWC"), ("CHW", "CHW"), ("NHWC", "NHWC"), ("NCHW", "NCHW")]
         mixed = [_pairs(i, o, b) for i, o, b in (("NHWC", "NCHW", False), ("HWC", "CHW", True), ("CHW", "HWC", True))]
         last = [_pairs("HWCN", "HWCN", False)]
-        return [*batch, *(_pairs(i, o, True) for i, o in one), *mixed, *last]
+        maps = [_pairs(i, o, b) for i, o, b in (("NHWC", "NHW", False), ("NHW", "NHW", False), ("HW", "HW", True))]
+        return [*batch, *(_pairs(i, o, True) for i, o in one), *mixed, *last, *maps, _pairs("HWC", "HW", True)]
     if stage == "pool":
         several = [("NHWC", False), ("NCHW", False), ("HWC", True), ("CHW", True), ("NHWC", True), ("NCHW", True)]
-        several.append(("HWCN", False))
+        several += [("HWCN", False), ("NHW", False), ("HW", True)]
         return [_pairs(axes, axes, one_image) for axes, one_image in several]
     logits: list = [(False, ("N",), ("N", "K")), (True, (), ("K",)), (True, ("N",), ("N", "K"))]
     if stage == "probabilities":
@@ -220,18 +224,26 @@ def plain(name):
     return name.lower().replace("_", "")
 
 
-def fill(signature, name, given, **known):
+def unknown(signature):
+    """Names of required arguments of a backward that its words say nothing about."""
+    known = dict.fromkeys(("rate", "labels", "x", "out", "cache"))
+    required = [p for p in signature.parameters.values() if p.default is p.empty]
+    return [p.name for p in required if p.kind not in VARIADIC and _kind(plain(p.name), known) is None]
+
+
+def fill(signature, name, given, hands=(), **known):
     """(args, kwargs) of a call, by the names of the arguments; defaults are left alone.
 
     Args:
+        hands: (name, kind) of arguments of which it was found out what they are to be handed.
         given: for the first argument whose name does not say that it is something else.
         known: what else can be handed over, by kind: `rate`, `labels`, and of the way back `x` and `out`, what went
             into forward and what came out, and `cache`, what forward gave beside it.
     Raises:
         NotOfferedError: an argument without default for which nothing is known.
     """
-    parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    kinds = [_kind(plain(parameter.name), known) for parameter in parameters]
+    parameters = [p for p in signature.parameters.values() if p.kind not in VARIADIC]
+    kinds = [dict(hands).get(p.name) or _kind(plain(p.name), known) for p in parameters]
     required = [p.default is p.empty for p in parameters]
     if "given" in kinds:
         first = kinds.index("given")
@@ -274,7 +286,9 @@ def _kind(name, known):
         return None
     if name in UPSTREAM or name.startswith(("dl", "dout", "grad", "delta")) or name.endswith(("grad", "gradient")):
         return "given"
-    words = {"cache": CACHES, "x": INPUT_WORDS, "out": OUTPUT_WORDS}
+    if name.endswith(CACHES):
+        return "cache" if "cache" in known else None
+    words = {"x": INPUT_WORDS, "out": OUTPUT_WORDS}
     return next((kind for kind, names in words.items() if name in names and kind in known), None)
 
 
@@ -453,8 +467,9 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return 1.0  # set anew before each call
     if name == "dtype":
         return np.dtype(dtype).type
-    if name in NEUTRAL and default is inspect.Parameter.empty:
-        return 0.0
+    if name in NEUTRAL or name.startswith(("lam", "reg", "weightdecay")):
+        # nothing is added to the gradients, nor kept from step to step, whatever the code would do if it were not told
+        return 0.0 if default is inspect.Parameter.empty or isinstance(default, float) else None
     if name in _ACTIVATIONS and default is inspect.Parameter.empty:
         return "linear"
     if stage in ("conv", "logits") and name in ("w", "weight", "weights"):

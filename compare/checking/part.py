@@ -86,6 +86,7 @@ class Plan:
     weights: by the contract's name, the paths at which the code keeps it (the same array may be at two), and its order.
     zeros: paths of what the network of the contract does not have.
     dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
+    hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
     divides: whether `backward` divides the gradients of its weights by the size of the batch.
     taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
     same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
@@ -105,6 +106,7 @@ class Plan:
     zeros: tuple = ()
     dx: tuple | None = None
     gradients: dict = dataclasses.field(default_factory=dict)
+    hands: tuple = ()
     divides: bool = False
     taken: str = "d_probabilities"
     paddings: tuple = ("valid",)
@@ -145,7 +147,7 @@ class Plan:
     def channels_first(self):
         """Whether what comes out has its channels before its rows."""
         letters = self.outward.letters
-        return letters.index("C") < letters.index("H")
+        return "C" in letters and letters.index("C") < letters.index("H")
 
     def build(self, sizes, dtype):
         """A `Part` of other sizes; NotOfferedError where the code has only its own."""
@@ -378,7 +380,7 @@ class Part:
             self.code.call("zero_grad")
         self._set_rate(rate)
         taken = self.plan.outward.native(self._real(given)) if self.plan.taken != "label" else given
-        return self._call(self.plan.backward, taken, rate=rate, **self.last)
+        return self._call(self.plan.backward, taken, rate=rate, hands=self.plan.hands, **self.last)
 
     def update(self, rate):
         """Let the code follow the gradients that it stored, where it has a method for that."""

@@ -77,7 +77,9 @@ class Stranger:
         self.process: Any = None
         self.loaded: list = []  # requests that loaded modules: asked again in a fresh process
         self.dropped: list = []
-        self.unread = self.numbered = 0
+        self.unread: list = []  # which thing each request is about that was told and not yet answered
+        self.broken: dict = {}  # what was raised of these, by thing
+        self.numbered = 0
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process, in __exit__
         self.told: dict = {"ours": set(), "frameworks": set(), "seeded": set()}
 
@@ -110,7 +112,7 @@ class Stranger:
             os.close(end)
         self.asking, self.answers = os.fdopen(ask_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
         self.generation += 1
-        self.dropped, self.unread = [], 0
+        self.dropped, self.unread, self.broken = [], [], {}
         self._exchange({"do": "path", "folders": self.folders}, self.limit)
         for request in self.loaded:
             self._exchange(request, self.limit)
@@ -149,14 +151,12 @@ class Stranger:
             self.spent += time.monotonic() - begin
 
     def tell(self, do, **request):
-        """As `ask`, of what gives no value: what it raises is raised by the next that does."""
+        """As `ask`, of what gives no value: what it raises is raised by what is next asked of the same thing."""
         if self.process is None:
             self.start()
-        try:
+        with contextlib.suppress(OSError):  # nobody reads any more: the next answer that is waited for says so
             caller.send(self.asking, {"do": do, **request}, _keep)
-            self.unread += 1
-        except OSError:  # nobody reads any more: the next answer that is waited for says so
-            self.unread += 1
+        self.unread.append(request.get("number", request.get("thing")))
 
     def load(self, do, **request):
         """As `ask`, of what loads a module: it is loaded again whenever the process is a fresh one."""
@@ -169,10 +169,16 @@ class Stranger:
         try:
             caller.send(self.asking, request, _keep)
             reader = _Timed(self.answers, time.monotonic() + seconds)
-            answers = [caller.receive(reader, self._known) for _ in range(self.unread + 1)]
-            self.unread = 0
-            # of requests that were made one after the other the first that failed is told
-            answer = next((each for each in answers if each is None or "raised" in each), answers[-1])
+            for thing in self.unread:
+                told = caller.receive(reader, self._known)
+                if told is None or "raised" in told:
+                    self.broken.setdefault(thing, told)  # of several the first is told
+            self.unread = []
+            answer = caller.receive(reader, self._known)
+            if None in self.broken.values():
+                answer = None
+            elif isinstance(request.get("thing"), int):
+                answer = self.broken.get(request["thing"], answer)
         except TimeoutError:
             self.end()
             raise HungError(f"no answer within {seconds:.3g} s") from None

@@ -267,6 +267,9 @@ def check_probes(seed=0, geometry=MNIST):
         _exact("channels", "C = 3, N = 4", (4, 10, 8, 3), 5, 7, "valid", rng, flat=4),
         _exact("same", "padding same, C = 2, flat columns", (3, 7, 8, 2), 5, 4, "same", rng, flat=4),
         _exact("same-grey", "padding same, C = 1", (2, 8, 9, 1), 4, 5, "same", rng, flat=4),
+        # for code with limits: one filter, a square map, one whose half is whole
+        _exact("one-filter", "28x28, C = F = 1", (2, 28, 28, 1), 1, 5, "valid", rng, flat=8),
+        _exact("same-even", "padding same, 28x28", (2, 28, 28, 1), 8, 10, "same", rng, flat=8),
     ]
 
 
