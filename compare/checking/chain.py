@@ -282,11 +282,12 @@ def about(plans, remarks):
     if moved:
         assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
     remarks += [line for plan in plans.values() for line in plan.remarked()]
+    ends = [f"{plan.activation} in the convolution" for plan in plans.values() if plan.activation]
     average = "pool" in plans and plans["pool"].name.lower().replace("_", "").startswith(("avg", "average", "mean"))
     return {
         "assumptions": assumptions,
         "remarks": remarks,
         "applied_rate": RATE if moved else None,
-        "conventions": ("average pooling",) if average else (),
+        "conventions": (*(["average pooling"] if average else []), *ends),
         "changed_inputs": set(),
     }

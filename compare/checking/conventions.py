@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.verdict.defects.defect import wrap
+from compare.verdict.defects.defect import Defect, wrap
 from compare.verdict.defects.of_pool import corners, routed, winners
 from compare.verdict.network import Network
 
@@ -48,6 +48,68 @@ def _averaging(network):
 
 
 AVERAGE_POOLING = Convention("average pooling", "pooling is average, by its name", _averaging)
+
+
+# Activations that a convolution may end in: the function, and its derivatives at what goes in. At 0 that of max(x, 0)
+# is anything from 0 to 1: either end is taken by somebody.
+ACTIVATIONS = {
+    "relu": (lambda x: np.maximum(x, 0), (lambda x: x > 0, lambda x: x >= 0)),
+    "leaky relu": (lambda x: np.maximum(x, 0.01 * x), (lambda x: np.where(x > 0, 1, 0.01),)),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), (lambda x: np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))) ** 2,)),
+    "tanh": (np.tanh, (lambda x: 1 - np.tanh(x) ** 2,)),
+}
+
+
+def _ending_in(activation, derivative):
+    def change(network):
+        conv, back = network.conv, network.conv_backward
+        network.conv = lambda x, w, padding: activation(conv(x, w, padding))
+        network.conv_backward = lambda x, w, dy, padding: back(x, w, dy * derivative(conv(x, w, padding)), padding)
+        network.without_derivative = back
+
+    return change
+
+
+ACTIVATED = {
+    f"{name} in the convolution": tuple(
+        Convention(
+            f"{name} in the convolution",
+            f"the convolution ends in {name}, which ours has not: it is held to that, forward and backward",
+            _ending_in(function, derivative),
+        )
+        for derivative in derivatives
+    )
+    for name, (function, derivatives) in ACTIVATIONS.items()
+}
+
+
+def _without_derivative(network):
+    back = getattr(network, "without_derivative", network.conv_backward)
+    network.conv_backward = lambda x, w, dy, padding: back(x, w, dy, padding)
+
+
+def _sign_of_the_gradient(network):
+    back = getattr(network, "without_derivative", network.conv_backward)
+    network.conv_backward = lambda x, w, dy, padding: back(x, w, dy * (dy > 0), padding)
+
+
+# Mistakes that only such a convolution can make.
+OF_ACTIVATED = (
+    Defect(
+        "the activation's derivative is left out",
+        "conv backward",
+        "the upstream gradient goes on as it came, also where the activation is flat",
+        "multiply the upstream gradient by the derivative of the activation first",
+        _without_derivative,
+    ),
+    Defect(
+        "the derivative asks for the sign of the gradient",
+        "conv backward",
+        "negative upstream gradients are lost, and positive ones pass where the activation gave 0",
+        "the mask is where the activation's input was above 0, not where the gradient is",
+        _sign_of_the_gradient,
+    ),
+)
 SPLIT = Convention(
     "ties split evenly",
     "tied maxima share the gradient evenly: as good a subgradient as giving it to the first",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compare.checking import functions, layers, models, notebook, whole
+from compare.checking import functions, layers, layouts, models, notebook, whole
 from compare.checking.chain import chain
 from compare.checking.explaining import explain, is_users
 from compare.checking.part import UPDATES
@@ -308,7 +308,7 @@ def _layers(classes, own_functions, files, problems, named=False):
         names = [name for name in classes if pattern.search(name) and not NOT_LAYERS.search(name)]
         names = [*classes] if named else names
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(re.match("softmax", name, re.I)))]:
-            if layers.method_of(cls, layers.FORWARDS):
+            if layers.method_of(cls, layers.FORWARDS) or layouts.unary(cls.methods):
                 chosen.setdefault(stage, []).append(cls)
     plans: dict = {}
     for stage, several in chosen.items():

@@ -1,10 +1,11 @@
 """What a cell observed of somebody's code, judged: rows, conventions scaled out, the defect that explains the rest."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from compare.checking.conventions import AVERAGE_POOLING, BATCH, GUARDS, SETS, SUMS, Convention
+from compare.checking.conventions import ACTIVATED, AVERAGE_POOLING, BATCH, GUARDS, OF_ACTIVATED, SETS, SUMS, Convention
 from compare.checking.picture import picture
 from compare.contract import PARAMETERS
 from compare.graph import STAGE_OF, STAGE_ORDER, TASKS, task_of
@@ -15,6 +16,7 @@ from compare.verdict.expected import Expected, Manner
 from compare.verdict.packing import PATH, by_case, unpack_answer
 from compare.verdict.path import judge_path
 
+DECLARED = {AVERAGE_POOLING.name: (AVERAGE_POOLING,), **ACTIVATED}
 FAILED = ("differs", "raised", "hung", "crashed")
 FIRST_PROBE = "mnist-size"  # what all code can take: where only another probe raises, that is a limit of the code
 
@@ -118,16 +120,26 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
     _troubled(rows, meta.get("troubles", []), offered)
     limits = _limits(rows, meta["refused"])
     evidence = Evidence(rows, rounded, path, observed, manner)
-    declared = (AVERAGE_POOLING,) if AVERAGE_POOLING.name in meta["conventions"] else ()
+    declared = [DECLARED[name] for name in meta["conventions"]]
     judgement = Judgement(rows, limits=limits, evidence=evidence)
     if any(row["outcome"] == "differs" for row in rows):
         _explain(judgement, evidence, declared, search)
+    if not judgement.diagnosis and _larger_odd_maps(rows, limits, rounded, observed):
+        judgement = Judgement(rows, limits=limits, evidence=Evidence(rows, rounded, path, observed, manner))
+        if any(row["outcome"] == "differs" for row in rows):
+            _explain(judgement, judgement.evidence, declared, search)
     _settle(rows)
     return judgement
 
 
 def _explain(judgement, evidence, declared, search):
-    """Find the conventions that leave least unexplained, and a defect that explains what they leave."""
+    """Find the conventions that leave least unexplained, and a defect that explains what they leave.
+
+    Args:
+        declared: of each convention that the code was found to follow, the forms that it may have.
+    """
+    known = {convention for forms in declared for convention in forms}
+    candidates = DEFECTS if known <= {AVERAGE_POOLING} else (*DEFECTS, *OF_ACTIVATED)
 
     # by the path alone no convention can be told; one that explains no more than it breaks is not worth a search
     def telling(rows):
@@ -137,11 +149,12 @@ def _explain(judgement, evidence, declared, search):
     tried: list = []
     guards = _epsilons(evidence)
     # what is declared is tried with all of them first: a name may be wrong
-    sets = dict.fromkeys((*guards, *first, *conventions) for first in (declared, ()) for conventions in SETS)
+    firsts = dict.fromkeys((*itertools.product(*declared), ()))
+    sets = dict.fromkeys((*guards, *first, *conventions) for first in firsts for conventions in SETS)
     for number, conventions in enumerate(sets):
         base = [convention.change for convention in conventions]
         left = len(failed)
-        if base and ({*declared, *guards} & set(conventions) or len(evidence.unexplained(base, failed)) < left):
+        if base and ({*known, *guards} & set(conventions) or len(evidence.unexplained(base, failed)) < left):
             left = len(evidence.unexplained(base, clear))
         if not number or left < min(entry[0] for entry in tried):
             tried.append((left, number, conventions, base))
@@ -152,13 +165,13 @@ def _explain(judgement, evidence, declared, search):
     found: list = []
     if count and search:
         for _, _, conventions_tried, base_tried in worth:
-            if found := diagnose(evidence.on(base_tried), DEFECTS, pairs=False):
+            if found := diagnose(evidence.on(base_tried), candidates, pairs=False):
                 conventions, base = conventions_tried, base_tried
                 break
         else:
-            found = diagnose(evidence.on(base), DEFECTS)
+            found = diagnose(evidence.on(base), candidates)
     if count and search and not found:
-        judgement.by_stage = _stage_by_stage(evidence.on(base))
+        judgement.by_stage = _stage_by_stage(evidence.on(base), candidates)
     judgement.diagnosis, judgement.conventions = found, conventions
     if base:
         unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)}
@@ -192,14 +205,14 @@ def _epsilons(evidence):
     return found
 
 
-def _stage_by_stage(evidence):
+def _stage_by_stage(evidence, candidates):
     """Of each stage that differs the defects that explain all its rows, each on what the code itself gave before it."""
     found = {}
     failed = [row for row in evidence.failed if row["outcome"] in ("agrees", "differs")]
     for stage in sorted({row["stage"] for row in failed}, key=STAGE_ORDER.__getitem__):
         if stage != "training path":
             rows = [r for r in evidence.rows if r["stage"] == stage and r["outcome"] in ("agrees", "differs")]
-            known = [defect for defect in DEFECTS if evidence.explained([defect.change], rows) is None]
+            known = [defect for defect in candidates if evidence.explained([defect.change], rows) is None]
             found[stage] = [defect for defect in known if defect.stage == stage] or known
     return found
 
@@ -271,6 +284,28 @@ def _limits(rows, refused):
             limits.setdefault(row["probe"], row["note"])
             row |= judge.NOT_OFFERED
     return limits
+
+
+def _larger_odd_maps(rows, limits, rounded, observed):
+    """Withdraw what was asked of odd maps where a pool that is right for even ones makes an odd one larger, its way.
+
+    Returns:
+        Whether there was any. A pool that does it in the way of a known defect has been named by then.
+    """
+    pools = {(r["probe"], r["dtype"]): r["outcome"] for r in rows if (r["mode"], r["quantity"]) == ("alone", "pool")}
+    odd = set()
+    for key, outcome in pools.items():
+        n, h, w, f = rounded[key].shape_of("conv")
+        found = observed[key].get(("alone", "pool"))
+        if outcome == "differs" and found is not None and found.shape == (n, -(-h // 2), -(-w // 2), f):
+            odd.add(key)
+    if not odd or "agrees" not in pools.values():
+        return False
+    for row in rows:
+        if (row["probe"], row["dtype"]) in odd and (row["mode"] == "run" or row["quantity"] in ("pool", "d_conv")):
+            row |= judge.NOT_OFFERED
+    limits.update({probe: "the pool makes an odd map larger, ours leaves its last row or column out" for probe, _ in odd})
+    return True
 
 
 def _settle(rows):

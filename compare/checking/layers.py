@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 from compare.checking import layouts
+from compare.checking.conventions import ACTIVATIONS
 from compare.checking.part import INPUT, Part, Plan, ReturnedNothingError, Sizes, head_upstream, items_of, like, size_of
 from compare.checking.stranger import CrashedError, HungError, RaisedError, StaleError, StrangersError
 from compare.contract import NotOfferedError
@@ -157,6 +158,8 @@ def settle(plan, flows, weights, sizes, files=()):
             if not found.size:  # no number came out: nothing is known of these layouts
                 continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
+            if not agreed and plan.stage == "conv" and (act := _activation(found, inputs["conv"])):
+                agreed, tried = "conv", dataclasses.replace(tried, activation=act)
             if agreed:
                 # right for batches of one, and wrong for those that it takes: it is judged as code for batches
                 wrong = batches.get((inward, outward, str(chosen))) if one_image else None
@@ -174,6 +177,11 @@ def settle(plan, flows, weights, sizes, files=()):
     if best.score < 1:
         raise NotConnectedError(plan.stage, farthest) from farthest
     return dataclasses.replace(best, chosen=ran > 1)
+
+
+def _activation(found, conv):
+    """The activation that a convolution ends in, by what came out; "" for none that is known."""
+    return next((name for name, (function, _) in ACTIVATIONS.items() if close(found, function(conv))), "")
 
 
 def _as_stage(plan):

@@ -91,7 +91,7 @@ class Plan:
     taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
     same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
     score: 3, the trial gave what the right network gives; 2, the right shape; 1, another shape; 0, it raised.
-    chosen: whether other layouts were possible too.
+    chosen: whether other layouts were possible too. activation: that the layer ends in, of `conventions.ACTIVATIONS`.
     """
 
     stage: str
@@ -115,6 +115,7 @@ class Plan:
     gives: str = ""
     score: int = 0
     chosen: bool = False
+    activation: str = ""
     sizes: Sizes = Sizes()
 
     @property
