@@ -94,6 +94,18 @@ def encoded(value, arrays, keep, depth=0):
     return keep(value)
 
 
+def _arrays_in(argument):
+    """The arrays that an argument is: itself, or all values of a dict; none for anything else."""
+    values = list(argument.values()) if isinstance(argument, dict) else [argument]
+    return values if all(isinstance(value, np.ndarray) for value in values) else []
+
+
+def _same(before, after):
+    return len(before) == len(after) and all(
+        np.array_equal(one, other, equal_nan=True) for one, other in zip(before, after, strict=True)
+    )
+
+
 def _number(thing):
     try:
         return float(thing).hex()
@@ -306,10 +318,10 @@ class Caller:
     def do_call(self, thing, method, arguments, keywords):
         """What a call returns, and by their places or names those of its arrays that it wrote to, as they are now."""
         function = self.thing(thing) if method is None else getattr(self.thing(thing), method)
-        given = {key: each for key, each in [*enumerate(arguments), *keywords.items()] if isinstance(each, np.ndarray)}
-        kept = {key: each.copy() for key, each in given.items()}
+        given = {key: each for key, each in [*enumerate(arguments), *keywords.items()] if _arrays_in(each)}
+        kept = {key: [a.copy() for a in _arrays_in(each)] for key, each in given.items()}
         value = function(*arguments, **keywords)
-        changed = {key: each for key, each in given.items() if not np.array_equal(kept[key], each, equal_nan=True)}
+        changed = {key: each for key, each in given.items() if not _same(kept[key], _arrays_in(each))}
         return {"value": value, "changed": changed}
 
     def do_arrays(self, thing, kinds):

@@ -24,6 +24,7 @@ class Subject:
     assumptions: list = []
     remarks: list = []
     conventions: tuple = ()
+    beside: dict = {}
     changed_inputs: set = set()
     plans: dict = {}
     loss: Any = None
@@ -290,4 +291,5 @@ def about(plans, remarks):
         "applied_rate": RATE if moved else None,
         "conventions": (*(["average pooling"] if average else []), *ends),
         "changed_inputs": set(),
+        "beside": {"d_conv_bias": bias} if (bias := plans["conv"].bias if "conv" in plans else None) else {},
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compare.checking import functions, layers, layouts, models, notebook, whole
+from compare.checking import functions, layers, layouts, models, notebook, optimiser, whole
 from compare.checking.chain import chain
 from compare.checking.explaining import explain, is_users
 from compare.checking.part import UPDATES
@@ -34,7 +34,7 @@ LAYER_NAMES = {
     )
 }
 # What is a part of the network, and nothing here can judge as a class.
-OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer", re.I)
+OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer|descent|nesterov|adagrad", re.I)
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
@@ -75,9 +75,8 @@ class Problems:
                 return
             self.unconnected.append((f"{name}, {way}" if way else name, explain(cause) if cause else str(problem)))
 
-    def beside(self, name, plans):
+    def beside(self, name, taken):
         """Note a class that does what another does that was taken."""
-        taken = ", ".join(plan.name for plan in plans.values())
         self.unconnected.append((name, f"not checked beside {taken}; by its name, FILE:{name}, it is"))
 
     @contextlib.contextmanager
@@ -327,29 +326,43 @@ def _layers(classes, own_functions, files, problems, named=False):
                 problems.add(cls.name, error)
                 continue
             if any(key in plans for key in (plan.stage, "logits", "head")):
-                problems.beside(cls.name, plans)
+                problems.beside(cls.name, ", ".join(plan.name for plan in plans.values()))
                 continue
             problems.add(cls.name, problem)
             plans[plan.stage] = plan
             if stage != "logits":  # of dense layers a second class may be the softmax
                 for other in several[number + 1 :]:
-                    problems.beside(other.name, plans)
+                    problems.beside(other.name, ", ".join(plan.name for plan in plans.values()))
                 break
     if not plans:
         return None
     first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
     others = [cls for cls in classes.values() if OTHERS.search(cls.name)]
-    loss, of = None, None
-    with problems.of(None):
-        loss = functions.find_loss(own_functions)
-    if loss is None:
-        loss, of = functions.find_loss_class(others)
+    loss, of = functions.find_loss_class(others)
+    if loss is None or not loss.gives_gradient:
+        with problems.of(None):
+            alone = functions.find_loss(own_functions)
+            if alone is not None and (loss is None or alone.gives_gradient):
+                loss, of = alone, None
     if "probabilities" not in plans:
         with problems.of(None):
             if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
                 plans["probabilities"] = softmax
+    beside: dict = {}
+    unjudged: list = []
     for cls in others:
         if cls is of or not layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
+            continue
+        if loss is not None and re.search("loss|entropy", cls.name, re.I):
+            problems.beside(cls.name, loss.function.__name__)
+            continue
+        if layers.method_of(cls, UPDATES):
+            if optimiser.is_plain(cls) and (found := optimiser.judge(cls, plans.get("logits"))):
+                beside["optimiser"] = found
+            elif optimiser.is_plain(cls):
+                problems.unconnected.append((cls.name, "no way to call it followed a gradient"))
+            else:
+                unjudged.append(cls.name)
             continue
         tail = None
         if not plans.keys() & {"logits", "head"} and layers.method_of(cls, layers.FORWARDS):
@@ -359,5 +372,8 @@ def _layers(classes, own_functions, files, problems, named=False):
             problems.add(cls.name, problem)
             plans[tail.stage] = tail
         else:
-            problems.unconnected.append((cls.name, "as a loss it could not be called, and an optimiser is not judged"))
-    return chain(plans, loss, [])
+            problems.unconnected.append((cls.name, "as a loss it could not be called"))
+    remarks = [f"not judged: {', '.join(unjudged)}; of optimisers plain SGD alone is"] if unjudged else []
+    found = chain(plans, loss, remarks)
+    found.beside = {**found.beside, **beside}
+    return found

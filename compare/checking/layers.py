@@ -1,5 +1,6 @@
 """A layer of the code found out by trying: how it is made and called, and where its arrays lie."""
 
+import contextlib
 import dataclasses
 import itertools
 import re
@@ -7,7 +8,7 @@ import sys
 
 import numpy as np
 
-from compare.checking import layouts
+from compare.checking import bias, layouts
 from compare.checking.conventions import ACTIVATIONS
 from compare.checking.part import INPUT, Part, Plan, ReturnedNothingError, Sizes, head_upstream, items_of, like, size_of
 from compare.checking.stranger import CrashedError, HungError, RaisedError, StaleError, StrangersError
@@ -482,6 +483,8 @@ def connect(cls, stage, files=(), channels_first=False, after=None):
         plan = find_way_back(plan, files)
     except (NotConnectedError, TroubleError) as error:
         problem = error
+    with contextlib.suppress(StrangersError, *ATTEMPT):  # what raises here is raised where it is judged, and told
+        plan = dataclasses.replace(plan, bias=bias.judge(plan))
     return learn_dtypes(plan), problem
 
 
@@ -492,10 +495,20 @@ def find_way_back(plan, files=()):
         found = learn_backward(plan, files)
     except NotConnectedError as error:
         failure = error
-    if plan.inward.axes[-1] == "N" and (failure or (found.backward and set(found.gradients) != set(plan.weights))):
-        # columns are often meant for one image: then forward takes several by chance, and backward does not
-        one = learn_backward(dataclasses.replace(plan, one_image=True), files)
-        return one if failure or len(one.gradients) > len(found.gradients) else found
+    if plan.one_image or not (failure or (found.backward and set(found.gradients) != set(plan.weights))):
+        return found
+    # it may be meant for one image: then forward takes several by chance, and backward does not
+    flows = [flow for flow in layouts.flows(plan.stage, "FPQ" in plan.inward.letters) if flow[0]]
+    if plan.inward.axes[-1] == "N":
+        flows = [(True, plan.inward, plan.outward)]
+    try:
+        one = settle(plan, flows, {name: [each] for name, each in plan.weights.items()}, plan.sizes, files)
+        one = learn_backward(one, files)
+    except (NotConnectedError, TroubleError):  # what the code did with batches is what is told
+        one = plan
+    more = (len(one.gradients), bool(one.dx)) > (len(found.gradients), bool(found.dx))
+    if one.score >= plan.score and more:
+        return one
     if failure:
         raise failure
     return found

@@ -319,6 +319,8 @@ _KERNEL = (
 )
 
 
+FILTER_ITSELF = {"f", "filter", "filters", "kernel", "kernels"}
+FILTERS_GIVEN = ("IJ", "FIJ", "FCIJ", "IJCF")
 _SIZES = {*_FILTERS.split(), *_CHANNELS.split(), *_INPUTS.split(), *_CLASSES.split()}
 NEUTRAL = {
     "beta",
@@ -342,7 +344,7 @@ class Meaning:
 
     shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
     kernel: a window's size as one number, a pair, or the whole shape of the filters. pair: whether a stride is a pair.
-    weights: which of the orders weights that are handed over have.
+    weights: which of the orders weights that are handed over have. activation: what is asked for where one has to be.
     """
 
     shape: int = 0
@@ -350,6 +352,7 @@ class Meaning:
     kernel: str = "number"
     pair: bool = False
     weights: int = 0
+    activation: str = "linear"
 
 
 def meanings(signature, stage):
@@ -361,9 +364,14 @@ def meanings(signature, stage):
     windows = parameters.keys() & set(_KERNEL.split())
     kernels = ("number", "pair", *(("filters",) if stage == "conv" else ())) if windows else ("number",)
     pairs = (False, True) if parameters.keys() & {"stride", "strides"} else (False,)
-    weights = range(4) if parameters.keys() & {"w", "weight", "weights", "filter", "kernel", "f"} else (0,)
+    weights = range(4) if parameters.keys() & {"w", "weight", "weights"} else (0,)
+    if stage == "conv" and parameters.keys() & FILTER_ITSELF:
+        weights = range(len(FILTERS_GIVEN) + 1)  # the filter itself, or how many, or how large
+    required = [name for name, p in parameters.items() if p.default is p.empty]
+    activations = ("linear", "relu") if set(required) & _ACTIVATIONS else ("linear",)
     return [
-        Meaning(shape, text, kernel, pair, order)
+        Meaning(shape, text, kernel, pair, order, activation)
+        for activation in activations
         for order in weights
         for kernel in kernels
         for pair in (pairs if kernel == "number" else (True, False) if len(pairs) > 1 else (False,))
@@ -467,11 +475,14 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return 1.0  # set anew before each call
     if name == "dtype":
         return np.dtype(dtype).type
-    if name in NEUTRAL or name.startswith(("lam", "reg", "weightdecay")):
+    if neutral(name):
         # nothing is added to the gradients, nor kept from step to step, whatever the code would do if it were not told
         return 0.0 if default is inspect.Parameter.empty or isinstance(default, float) else None
     if name in _ACTIVATIONS and default is inspect.Parameter.empty:
-        return "linear"
+        return meaning.activation
+    if stage == "conv" and name in FILTER_ITSELF and meaning.weights:
+        order = Order(KERNEL, tuple(FILTERS_GIVEN[meaning.weights - 1]))
+        return np.zeros(order.shape((3, 3, c, sizes.filters)), dtype)
     if stage in ("conv", "logits") and name in ("w", "weight", "weights"):
         return _weights(stage, sizes, dtype)[meaning.weights % 4]
     if stage in ("conv", "logits") and name in ("b", "bias", "biases"):
@@ -491,6 +502,11 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         whole = (3, 3, c, sizes.filters)
         return {"number": size, "pair": (size, size), "filters": whole}[meaning.kernel]
     return None
+
+
+def neutral(name):
+    """Whether an argument adds something to a gradient, or keeps something from step to step, unless it is 0."""
+    return name in NEUTRAL or name.startswith(("lam", "reg", "weightdecay"))
 
 
 def _weights(stage, sizes, dtype):

@@ -38,6 +38,7 @@ def about(subject):
         "assumptions": list(getattr(subject, "assumptions", [])),
         "remarks": list(getattr(subject, "remarks", [])),
         "conventions": list(getattr(subject, "conventions", [])),
+        "beside": dict(getattr(subject, "beside", {})),
         "changed_inputs": sorted(getattr(subject, "changed_inputs", [])),
         "applied_rate": getattr(subject, "applied_rate", None),
         "of_probabilities": bool(getattr(subject, "of_probabilities", False)),

@@ -85,6 +85,7 @@ class Plan:
 
     weights: by the contract's name, the paths at which the code keeps it (the same array may be at two), and its order.
     zeros: paths of what the network of the contract does not have.
+    bias: what `bias.judge` says of the gradient of one of these.
     dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
     hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
     divides: whether `backward` divides the gradients of its weights by the size of the batch.
@@ -104,6 +105,7 @@ class Plan:
     outward: Any = None
     weights: dict = dataclasses.field(default_factory=dict)
     zeros: tuple = ()
+    bias: tuple | None = None
     dx: tuple | None = None
     gradients: dict = dataclasses.field(default_factory=dict)
     hands: tuple = ()
@@ -181,7 +183,8 @@ class Plan:
         for path in self.zeros:
             shape = self.make(self.sizes, np.dtype(np.float64)).read(path)[0].shape
             each = "(F,)" if np.prod(shape) == self.sizes.filters else "one for each output pixel"
-            lines.append(f"conv has a bias, {layouts.named(path)}, {each}: held at 0, its gradient is not checked")
+            judged = "its gradient is judged by itself" if self.bias else "its gradient is not checked"
+            lines.append(f"conv has a bias, {layouts.named(path)}, {each}: held at 0, {judged}")
         if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
             lines.append(f"{self.name} has no bias that was found")
         return lines

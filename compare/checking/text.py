@@ -4,13 +4,15 @@ import textwrap
 
 import numpy as np
 
-from compare.checking.judgement import FAILED
+from compare.checking.judgement import BESIDE, FAILED
 from compare.graph import STAGE_OF, STAGE_ORDER
 
 WIDTH = 110  # of a line of notes
 WHAT = {
     "d_images": "conv backward to the images",
     "d_conv_weight": "conv backward to the filters",
+    "d_conv_bias": "conv backward to its bias",
+    "optimiser": "the optimiser",
     "d_pool": "dense backward to the pool",
     "d_dense_weight": "dense backward to its weights",
     "d_dense_bias": "dense backward to its bias",
@@ -19,6 +21,8 @@ WHAT = {
     "kept_images": "that images are left as they were",
     "predict": "prediction",
 }
+
+SAID = {"d_conv_bias": "the gradient of the convolution's bias is ", "optimiser": "the optimiser is not plain SGD: "}
 
 
 def lines(result):
@@ -106,12 +110,22 @@ def _used(rows):
 
 def diagnosis(result):
     """Lines that name the bug, or say that it is none that is known."""
+    found = _diagnosis(result)
+    for row in result.judgement.rows:
+        if row["quantity"] in BESIDE and row["outcome"] == "differs":
+            head = "     also: " if found else "diagnosis: "
+            found.append(f"{head}{SAID[row['quantity']]}{row['note']}")
+    return found
+
+
+def _diagnosis(result):
     judgement = result.judgement
-    total = result.counts["checked"] + result.counts["not reached"]
+    of_network = [outcome for (_, quantity), outcome in result.quantities.items() if quantity not in BESIDE]
+    total = sum(outcome != "not offered" for outcome in of_network)
     if not judgement.diagnosis and any(judgement.by_stage.values()):
         return _by_stage(judgement)
     if not judgement.diagnosis:
-        if result.counts["differed"]:
+        if any(row["outcome"] == "differs" and row["quantity"] not in BESIDE for row in judgement.rows):
             return [f"diagnosis: no known defect explains it; {judgement.stage} is the first to differ"]
         return []
     if len(judgement.diagnosis) > 1:
@@ -145,7 +159,7 @@ def _not_checked(result):
     for (_, quantity), outcome in result.quantities.items():
         outcomes.setdefault(quantity, set()).add(outcome)
     missing = [quantity for quantity, found in outcomes.items() if found == {"not offered"}]
-    stages = {stage: [q for q in outcomes if STAGE_OF[q] == stage] for stage in STAGE_ORDER}
+    stages = {stage: [q for q in outcomes if STAGE_OF.get(q) == stage] for stage in STAGE_ORDER}
     names = []
     for stage, quantities in stages.items():
         if quantities and all(quantity in missing for quantity in quantities):
