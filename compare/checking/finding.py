@@ -271,10 +271,9 @@ def stranger_of(target, threads, limit):
     while (root / "__init__.py").is_file():
         root = root.parent
     folders.append(root)
-    while root.parent != root and not (root / ".git").exists():
-        root = root.parent
-    if (root / ".git").exists() and root != PROJECT:
-        folders.append(root)  # files of a repository are often written to be run from its root
+    # files are often written to be run from the root of their repository, or from a folder above with the scripts
+    above = [parent for parent in (root, *root.parents) if (parent / ".git").exists()][:1]
+    folders += [p for p in above or root.parents[:1] if p != PROJECT and (above or list(p.glob("*.py")))]
     return Stranger(list(dict.fromkeys(folders)), [str(path)], threads, limit)
 
 

@@ -17,6 +17,7 @@ from compare.verdict.packing import PATH, by_case, unpack_answer
 from compare.verdict.path import judge_path
 
 DECLARED = {AVERAGE_POOLING.name: (AVERAGE_POOLING,), **ACTIVATED}
+LATE = ("update", "training path", "prediction")
 FAILED = ("differs", "raised", "hung", "crashed")
 # Of no network of the contract, judged by themselves where the code has them: what they are, and their stage.
 BESIDE = {"d_conv_bias": "conv backward", "optimiser": "update"}
@@ -125,10 +126,11 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
     limits = _limits(rows, meta["refused"])
     evidence = Evidence(rows, rounded, path, observed, manner)
     declared = [DECLARED[name] for name in meta["conventions"]]
-    judgement = Judgement(rows, limits=limits, evidence=evidence)
+    judgement, unexplained = Judgement(rows, limits=limits, evidence=evidence), [dict(row) for row in rows]
     if any(row["outcome"] == "differs" for row in rows):
         _explain(judgement, evidence, declared, search)
-    if not judgement.diagnosis and _larger_odd_maps(rows, limits, rounded, observed):
+    if not judgement.diagnosis and _larger_odd_maps(unexplained, limits, rounded, observed):
+        rows = unexplained
         judgement = Judgement(rows, limits=limits, evidence=Evidence(rows, rounded, path, observed, manner))
         if any(row["outcome"] == "differs" for row in rows):
             _explain(judgement, judgement.evidence, declared, search)
@@ -218,8 +220,9 @@ def _stage_by_stage(evidence, candidates):
     """Of each stage that differs the defects that explain all its rows, each on what the code itself gave before it."""
     found = {}
     failed = [row for row in evidence.failed if row["outcome"] in ("agrees", "differs")]
-    for stage in sorted({row["stage"] for row in failed}, key=STAGE_ORDER.__getitem__):
-        if stage != "training path":
+    stages = sorted({row["stage"] for row in failed}, key=STAGE_ORDER.__getitem__)
+    for stage in stages:
+        if stage == stages[0] or stage not in LATE:  # what comes of everything before it says nothing of itself
             rows = [r for r in evidence.rows if r["stage"] == stage and r["outcome"] in ("agrees", "differs")]
             known = [defect for defect in candidates if evidence.explained([defect.change], rows) is None]
             found[stage] = [defect for defect in known if defect.stage == stage] or known
@@ -325,7 +328,7 @@ def _settle(rows):
     alone = [row for row in failed if row["mode"] != "run"]
     first = min((order[row["stage"]] for row in failed), default=len(order))
     for row in failed:
-        late = row["stage"] in ("update", "training path", "prediction") and first < order[row["stage"]]
+        late = row["stage"] in LATE and first < order[row["stage"]]
         if late or (alone and row["mode"] == "run" and row["outcome"] == "raised"):
             row |= {"outcome": "not reached", "note": row["note"] or "something before it differs"}
 

@@ -495,23 +495,28 @@ def find_way_back(plan, files=()):
         found = learn_backward(plan, files)
     except NotConnectedError as error:
         failure = error
-    if plan.one_image or not (failure or (found.backward and set(found.gradients) != set(plan.weights))):
+    if not failure and (not found.backward or set(found.gradients) == set(plan.weights)):
         return found
-    # it may be meant for one image: then forward takes several by chance, and backward does not
-    flows = [flow for flow in layouts.flows(plan.stage, "FPQ" in plan.inward.letters) if flow[0]]
-    if plan.inward.axes[-1] == "N":
-        flows = [(True, plan.inward, plan.outward)]
-    try:
-        one = settle(plan, flows, {name: [each] for name, each in plan.weights.items()}, plan.sizes, files)
-        one = learn_backward(one, files)
-    except (NotConnectedError, TroubleError):  # what the code did with batches is what is told
-        one = plan
+    one = plan if plan.one_image else _for_one_image(plan, files)
     more = (len(one.gradients), bool(one.dx)) > (len(found.gradients), bool(found.dx))
     if one.score >= plan.score and more:
         return one
     if failure:
         raise failure
     return found
+
+
+def _for_one_image(plan, files):
+    """The same layer for one image at a time, if it can be that; else the plan as it is."""
+    # it may be meant for one image: then forward takes several by chance, and backward does not
+    flows = [flow for flow in layouts.flows(plan.stage, "FPQ" in plan.inward.letters) if flow[0]]
+    if plan.inward.axes[-1] == "N":
+        flows = [(True, plan.inward, plan.outward)]
+    try:
+        one = settle(plan, flows, {name: [each] for name, each in plan.weights.items()}, plan.sizes, files)
+        return learn_backward(one, files)
+    except (NotConnectedError, TroubleError):  # what the code did with batches is what is told
+        return plan
 
 
 def alive(make, stage, forward, sizes, channels_first):

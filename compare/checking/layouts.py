@@ -206,7 +206,8 @@ def is_gradient(path):
 def is_memory(path):
     """Whether the names on a path say that it is neither a weight nor its gradient: last_input, cache, velocity."""
     words = ("veloc", "moment", "cache", "last", "prev", "input", "output", "image")
-    return any(word in str(step).lower() for step in path for word in words)
+    names = [plain(str(step).lstrip("._")) for step in path]
+    return any(name in INPUT_WORDS or any(word in name for word in words) for name in names)
 
 
 def kernel_sizes(shape):

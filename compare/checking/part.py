@@ -298,10 +298,11 @@ class Part:
         """The array that came out: returned, alone or beside others, or left in an attribute named like an output."""
         if result is None:
             found = layouts.arrays_of(self.code)
-            named = [array for path, array in found.items() if layouts.plain(str(path[-1]).lstrip("._")) in OUTPUTS]
+            names = {path: layouts.plain(str(path[-1]).lstrip("._")) for path in found}
+            named = [path for path in found if names[path] in OUTPUTS]
             if not named:
                 raise ReturnedNothingError(f"{self.plan.forward} returned nothing: is a return missing?")
-            return named[0]
+            return found[min(named, key=lambda path: OUTPUTS.index(names[path]))]
         found = list(items_of(result).values())
         if not found:
             raise ReturnedNothingError(f"{self.plan.forward} returned {type(result).__name__}, wanted an array")

@@ -163,7 +163,8 @@ def _not_checked(result):
     names = []
     for stage, quantities in stages.items():
         if quantities and all(quantity in missing for quantity in quantities):
-            names.append(stage)
+            if stage not in {BESIDE[quantity] for quantity in outcomes if quantity in BESIDE}:
+                names.append(stage)
         else:
             names += [WHAT.get(quantity, quantity) for quantity in quantities if quantity in missing]
     found = [f"not checked: {', '.join(names)} (not offered)"] if names else []
