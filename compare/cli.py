@@ -156,9 +156,11 @@ def speed(implementations, data_source, seed, threads, json_file, progress, batc
 @click.option("--save", "folder", type=_Path(file_okay=False), help="Write the smallest failing case there.")
 @click.option("--threads", type=THREADS, default=1, show_default=True, help="Of the code under test.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the probes.")
+@click.option("--require", metavar="A,B", default="", help="Parts that must be judged: conv, pool, dense, ... or all.")
 @click.option("--json", "json_file", metavar="FILE", type=_Path(dir_okay=False), help="Write all rows there.")
+@click.option("--adapter", "adapter_file", type=_Path(dir_okay=False), help="Write a draft for what was not connected.")
 @click.option("--template", is_flag=True, help="Print an adapter for an unusual class, with comments, and end.")
-def check(target, timeout, folder, threads, seed, json_file, template):
+def check(target, timeout, folder, threads, seed, require, json_file, adapter_file, template):
     """Hold anyone's network to this one, and name the bug.
 
     TARGET is a file, FILE:Name, a folder (conv.py, maxpool.py, softmax.py) or a module ("package.module:Class"), taken
@@ -174,10 +176,17 @@ def check(target, timeout, folder, threads, seed, json_file, template):
     if target is None:
         raise click.UsageError("missing TARGET: a file, a folder or a module", click.get_current_context())
     files.check_writable(json_file)
-    result = compare.check(target, timeout, threads, seed)
+    files.check_writable(adapter_file)
+    result = compare.check(target, timeout=timeout, threads=threads, seed=seed, require=require or ())
     click.echo(str(result))
     if json_file:
         files.write_text(json_file, result.json())
+    if adapter_file:
+        try:
+            files.write_text(adapter_file, result.adapter())
+            click.echo(f"written: {adapter_file}; complete its lines, and check that file")
+        except ValueError as error:
+            click.echo(str(error), err=True)
     if folder:
         written = save_case(result, folder)
         click.echo(f"written: {written}" if written else "nothing differs: no case to write")

@@ -2,7 +2,7 @@
 
 Run by its path with the numbers of three pipes, the last of which closes when it is to end. It holds NumPy, Python's
 own library and the code. A message is two lengths, JSON, and the bytes of arrays, one after the other. Nothing is
-unpickled.
+unpickled but classes and functions that their user hands over without a file.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import json
 import os
+import pickle
 import random
 import signal
 import struct
@@ -277,6 +278,13 @@ class Caller:
         name = beside.name_for(parts[0], Path(outermost))
         module = beside.load(name, Path(outermost), source)
         self.modules.append(importlib.import_module(".".join([name, *parts[1:]])) if parts[1:] else module)
+        return len(self.modules) - 1
+
+    def do_given(self, data):
+        """What was pickled by name, as a module; which module it is."""
+        module = types.ModuleType("given")
+        vars(module).update(pickle.loads(data.tobytes()))
+        self.modules.append(module)
         return len(self.modules) - 1
 
     def do_inventory(self, module):

@@ -36,6 +36,7 @@ LAYER_NAMES = {
 # What is a part of the network, and nothing here can judge as a class.
 OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer|descent|nesterov|adagrad", re.I)
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
+BESIDE = "not checked beside"
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
 
@@ -77,7 +78,7 @@ class Problems:
 
     def beside(self, name, taken):
         """Note a class that does what another does that was taken."""
-        self.unconnected.append((name, f"not checked beside {taken}; by its name, FILE:{name}, it is"))
+        self.unconnected.append((name, f"{BESIDE} {taken}; by its name, FILE:{name}, it is"))
 
     @contextlib.contextmanager
     def of(self, thing):
@@ -95,12 +96,14 @@ class Found:
     subject: a class with the contract's constructor and those methods that the code offers; None for a framework's.
     listed: (name, framework, module, file) of models of a framework that are to be looked at in a process of their own.
     left_out: sentences about files and statements that were not taken.
+    parts: the classes and functions of the code by name.
     """
 
     subject: Any
     problems: Problems
     listed: list = field(default_factory=list)
     left_out: list = field(default_factory=list)
+    parts: dict = field(default_factory=dict)
 
 
 def find(target, stranger):
@@ -146,7 +149,26 @@ def find(target, stranger):
         subject = _layers(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
         raise NothingFoundError(_nothing(target, [*classes, *own]))
-    return Found(subject, problems, listed, left_out)
+    return Found(subject, problems, listed, left_out, {**classes, **own})
+
+
+def find_given(given, stranger):
+    """What classes and functions hold that were handed over as a `given.Given`. Raises as `find`."""
+    problems = Problems()
+    module = _run(lambda: stranger.load("given", data=given.data), ", ".join(given.names))
+    found = {key: value for key, value in inventory(stranger, module).items() if key in given.names}
+    classes = {key: value for key, value in found.items() if isinstance(value, Class)}
+    own = {key: value for key, value in found.items() if isinstance(value, Function)}
+    if framed := [key for key, value in classes.items() if models.from_framework(value)]:
+        raise NothingFoundError(f"{', '.join(framed)}: found a framework's model, wanted the file that it is in")
+    subject = _contract(classes) or _layers(classes, own, (), problems) or functions.subject(own, (), problems)
+    if subject is None and not problems.troubles:
+        subject = whole.subject(classes, (), problems)
+    if subject is None and len(classes) == 1 and not problems.troubles:  # whatever it is called, it was handed over
+        subject = _layers(classes, own, (), problems, named=True)
+    if subject is None and not problems.unconnected and not problems.troubles:
+        raise NothingFoundError(_nothing(", ".join(given.names), list(given.names)))
+    return Found(subject, problems)
 
 
 def split(target):

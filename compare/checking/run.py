@@ -1,22 +1,25 @@
 """`compare.check`: somebody's code into a cell of its own, its answers judged, the bug named."""
 
+import dataclasses
 import functools
 import importlib.util
-import inspect
 import json
 import sys
 import tempfile
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from compare import cells
 from compare.checking import text
+from compare.checking.adapter import draft
 from compare.checking.chain import Subject
 from compare.checking.conventions import AVERAGE_POOLING
-from compare.checking.finding import Found, ImportFailedError, NothingFoundError, Problems, find, split, stranger_of
+from compare.checking.finding import Found, ImportFailedError, NothingFoundError, Problems, find, find_given, split, stranger_of
+from compare.checking.given import Given, by_name, pickled
 from compare.checking.judgement import Judgement, judge_subject
 from compare.checking.looking import look
 from compare.checking.stranger import PROJECT
@@ -42,6 +45,17 @@ ROW_COLUMNS = (
 )
 
 
+# What can be asked to be there, and the stages that are it.
+REQUIRED = {
+    "conv": ("conv forward", "conv backward"),
+    "pool": ("pool forward", "pool backward"),
+    "dense": ("dense forward", "dense backward"),
+    "softmax": ("softmax forward",),
+    "loss": ("loss forward",),
+    "update": ("update",),
+}
+
+
 class BrokenError(RuntimeError):
     """An error of this tool's own, which says nothing about the code that was checked."""
 
@@ -59,6 +73,7 @@ class CheckResult:
     judgement: a `Judgement`; its rows are empty where the code could not be imported.
     notes: assumptions and remarks, in plain words.
     unconnected: (name, why) of what looks like a part of the network, and for which no way to call it was found.
+    require: what had to be judged. found: the `finding.Found` that it was made of; None where there is none.
     ours: packages of this project that the code opened: what it gives may be theirs.
     """
 
@@ -69,6 +84,17 @@ class CheckResult:
     notes: list[str] = field(default_factory=list)
     unconnected: list = field(default_factory=list)
     ours: list = field(default_factory=list)
+    require: tuple = ()
+    found: Any = None
+
+    @property
+    def missing(self):
+        """What was required, and is not judged: (word of REQUIRED, stages)."""
+        judged = {row["stage"] for row in self.judgement.rows if row["outcome"] != "not offered"}
+        if any(row["mode"] == "head" and row["outcome"] != "not offered" for row in self.judgement.rows):
+            judged |= {"dense forward"}  # which is in what the head gives
+        wanted = {word: [stage for stage in REQUIRED[word] if stage not in judged] for word in self.require}
+        return [(word, stages) for word, stages in wanted.items() if stages]
 
     @property
     def quantities(self):
@@ -107,7 +133,8 @@ class CheckResult:
             return 1
         if counts["failed"] or self.status != "ok":
             return 4
-        return 0 if counts["passed"] and not self.unconnected and not self.ours else 3
+        whole = not self.unconnected and not self.ours and not self.missing
+        return 0 if counts["passed"] and whole else 3
 
     @property
     def agrees(self):
@@ -116,6 +143,10 @@ class CheckResult:
 
     def __str__(self):
         return "\n".join(text.lines(self))
+
+    def _repr_html_(self):
+        """For a notebook: the same as a table."""
+        return text.html(self)
 
     def raise_if_different(self):
         """Raise `DiffersError`, with the whole answer, unless all agrees."""
@@ -126,6 +157,12 @@ class CheckResult:
         """Lines about one quantity that fails: what it looks like, and the diagnosis."""
         rows = [row for row in self.judgement.rows if (row["mode"], row["quantity"]) == (mode, quantity)]
         return [text.failing(self, rows), *text.diagnosis(self)]
+
+    def adapter(self):
+        """The draft of an adapter for what could not be connected, as Python text; ValueError where nothing is left."""
+        if self.found is None:
+            raise ValueError("adapter: the code could not be imported, so there is nothing to adapt")
+        return draft(split(self.target)[0], self.found)
 
     def json(self):
         """`document` as text."""
@@ -153,6 +190,7 @@ class CheckResult:
             },
             "conventions": [convention.name for convention in judgement.conventions],
             "limits": judgement.limits,
+            "required_and_not_judged": [{"part": word, "stages": stages} for word, stages in self.missing],
             "unconnected": [{"name": name, "why": why} for name, why in self.unconnected],
             "uses_this_project": self.ours,
             "notes": self.notes,
@@ -165,17 +203,18 @@ def _plain(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
-    """Hold somebody's network, or a part of it, to this project's, and name the bug.
+def check(*targets, timeout=TIMEOUT, threads=1, seed=0, search=True, require=()):
+    """Hold somebody's network, or parts of it, to this project's, and name the bug.
 
     Args:
-        target: a path (FILE, FILE:Name or FOLDER), a module ("package.module:Class"), or a class or function, which is
-            then looked up by its file and name.
+        targets: a path (FILE, FILE:Name or FOLDER), or a module ("package.module:Class"); or classes, functions and
+            objects, one or several, which may come from a notebook: `compare.check(Conv3x3, MaxPool2, Softmax)`.
         timeout: seconds for all of the code under test; it runs in a process of its own, which is killed then. One
             call of it has a quarter of that.
         threads: of that process.
         seed: of the probes.
         search: whether to look for a known defect where something differs.
+        require: what must be there and judged, of REQUIRED, or "all": else the answer is 3 instead of 0.
     Returns:
         `CheckResult`.
     Raises:
@@ -188,10 +227,10 @@ def check(target, timeout=TIMEOUT, threads=1, seed=0, search=True):
         raise ValueError(f"timeout: found {timeout!r}, wanted seconds above 0")
     if not (isinstance(threads, int) and threads >= 1):
         raise ValueError(f"threads: found {threads!r}, wanted a whole number of 1 or more")
-    name = target if isinstance(target, str) else str(target) if isinstance(target, Path) else _address(target)
-    _check_place(name)
+    require = required(require)
+    name, given = _named(targets)
     try:
-        return _check(name, timeout, threads, seed, search)
+        return _check(name, given, timeout, threads, seed, search, require)
     except (NothingFoundError, FileNotFoundError, UnavailableError, NotOfferedError, BrokenError):
         raise
     except Exception as error:
@@ -212,20 +251,49 @@ def _check_place(name):
         raise ValueError(f"target: found {shown!r}, wanted a path or a module's name")
 
 
-def _check(name, timeout, threads, seed, search):
+def _named(targets):
+    """(what stands in the answer, what was handed over as `Given` or None) of the targets of `check`."""
+    if not targets:
+        raise ValueError("target: found none, wanted a path, a module's name, or classes and functions")
+    if len(targets) > 1 and any(isinstance(each, str | Path) for each in targets):
+        raise ValueError("target: found several with a path among them, wanted one path, or classes and functions")
+    (first, *more) = targets
+    if isinstance(first, str | Path):
+        _check_place(str(first))
+        return str(first), None
+    if not more and (address := _address(first)):
+        return address, None
+    things = by_name(targets)
+    return ", ".join(things), Given(tuple(things), pickled(things))
+
+
+def required(words):
+    """Names of REQUIRED of one text with commas, or of several; "all" is all of them.
+
+    Raises:
+        ValueError: another word.
+    """
+    words = [word.strip() for word in words.split(",")] if isinstance(words, str) else list(words)
+    for word in words:
+        if word not in (*REQUIRED, "all"):
+            raise ValueError(f"require: found {word!r}, wanted of {', '.join(REQUIRED)}, all")
+    return tuple(REQUIRED) if "all" in words else tuple(dict.fromkeys(words))
+
+
+def _check(name, given, timeout, threads, seed, search, require):
     cases, path = cases_and_path(seed)
     spec = {"task": "check", "target": name, "threads": threads, "limit": timeout}
-    if Path(name).suffix.lower() == ".onnx":
+    if given is None and Path(name).suffix.lower() == ".onnx":
         found = Found(None, Problems())
         result = _of_framework({**spec, "onnx": str(Path(name).absolute())}, cases, path)
     else:
         with stranger_of(name, threads, timeout) as stranger:
             try:
-                found = find(name, stranger)
+                found = find_given(given, stranger) if given else find(name, stranger)
             except ImportFailedError as error:
                 return CheckResult(name, error.outcome, str(error), Judgement([]), [])
             result = _observed(found, stranger, spec, cases, path)
-    return answer(name, result, cases, path, search, found)
+    return dataclasses.replace(answer(name, result, cases, path, search, found), require=require, found=found)
 
 
 def _of_framework(spec, cases, path):
@@ -325,20 +393,13 @@ def _notes(result, judgement):
 
 
 def _address(thing):
-    """Where a process of its own finds a class or function: "FILE:Name"."""
-    name = getattr(thing, "__qualname__", None)
-    if name is None:
-        raise ValueError(f"target: found {thing!r}, wanted a path, a module's name, a class or a function")
-    if "<locals>" in name or "." in name:
-        raise ValueError(
-            f"target: found {name}, which is defined inside something else; wanted one at the top of its module, "
-            "where a process of its own can find it"
-        )
-    module = sys.modules.get(thing.__module__)
-    file = inspect.getsourcefile(thing) if module is None or thing.__module__ == "__main__" else module.__file__
-    if file is None:
-        raise ValueError(f"target: {name} has no file that a process of its own could load")
-    package = getattr(module, "__package__", "") or ""
+    """Where a process of its own finds a class or function: "FILE:Name"; "" where it is in no file, or inside another."""
+    name = getattr(thing, "__qualname__", "")
+    module = sys.modules.get(getattr(thing, "__module__", ""))
+    file = getattr(module, "__file__", None)
+    if not name.isidentifier() or file is None or getattr(module, name, None) is not thing:
+        return ""
+    package = module.__package__ or ""
     if package and importlib.util.find_spec(thing.__module__) is not None:
         return f"{thing.__module__}:{name}"
     return f"{file}:{name}"

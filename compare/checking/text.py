@@ -1,6 +1,7 @@
 """The answer of `check` as lines for people."""
 
 import textwrap
+from html import escape
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from compare.checking.judgement import BESIDE, FAILED
 from compare.graph import STAGE_OF, STAGE_ORDER
 
 WIDTH = 110  # of a line of notes
+LABEL = 19  # of a stage
 WHAT = {
     "d_images": "conv backward to the images",
     "d_conv_weight": "conv backward to the filters",
@@ -35,8 +37,32 @@ def lines(result):
     return [*_stages(result), *diagnosis(result), *notes, counted(result)]
 
 
+def html(result):
+    """The same for a notebook: a row for each stage, the diagnosis, and the rest folded away."""
+    if not result.judgement.rows:
+        return f"<pre>{escape(str(result))}</pre>"
+    cells = [(line[:LABEL].strip(), *_state(line[LABEL:])) for line in _stages(result)]
+    rows = "".join(
+        f'<tr><td style="text-align:left">{escape(stage)}</td>'
+        f'<td style="text-align:left;color:{"inherit" if state == "agrees" else "#b00"}">{escape(state)}</td>'
+        f'<td style="text-align:left">{escape(rest)}</td></tr>'
+        for stage, state, rest in cells
+    )
+    named = "<br>".join(escape(line.strip()) for line in diagnosis(result))
+    notes = "<br>".join(escape(line) for line in [*_unconnected(result), *_not_checked(result), *result.notes])
+    return (
+        f"<table>{rows}</table><p>{named}</p><details><summary>{escape(counted(result))}</summary>{notes}</details>"
+    )
+
+
+def _state(text):
+    state, _, rest = text.strip().partition(" ")
+    return state, rest.strip()
+
+
 def _unconnected(result):
-    found = [f"could not be connected: {name}: {why}" for name, why in result.unconnected]
+    found = [f"required, and not judged: {word} ({', '.join(stages)})" for word, stages in result.missing]
+    found += [f"could not be connected: {name}: {why}" for name, why in result.unconnected]
     if result.ours:
         found.append(
             f"it opens {', '.join(result.ours)}, of this project: what it gives may be ours, and proves nothing"
@@ -65,7 +91,7 @@ def _stages(result):
         rows = by_stage[stage]
         failed = [row for row in rows if row["outcome"] in FAILED]
         first, _, way = stage.partition(" ")
-        label = f"{first:<9} {way:<9}" if way in ("forward", "backward") else f"{stage:<19}"
+        label = f"{first:<9} {way:<9}" if way in ("forward", "backward") else f"{stage:<{LABEL}}"
         if failed:
             found.append(label + failing(result, failed))
         elif any(row["outcome"] == "not reached" for row in rows):
