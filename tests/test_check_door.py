@@ -11,7 +11,7 @@ from strangers import CONV, POOL, SOFTMAX
 
 import compare
 from compare.checking import explaining
-from compare.checking.run import BrokenError
+from compare.checking.result import BrokenError
 
 TUTORIAL = "import numpy as np\n" + CONV + POOL + SOFTMAX
 WRONG = TUTORIAL.replace("d_filters[f] += d_out", "d_filters[f] = d_out")

@@ -8,7 +8,7 @@ import pytest
 from strangers import CONV, POOL, SOFTMAX
 
 import compare
-from compare.checking import finding
+from compare.checking import finding, loading
 from compare.contract import UnavailableError
 
 ENDS = {
@@ -309,6 +309,6 @@ def test_a_framework_that_is_not_installed(missing, written):
 def test_finding_loads_no_framework(written):
     before = set(sys.modules)
     place = written("import numpy as np\n" + CONV)
-    with finding.stranger_of(place, 1, 60) as stranger:
+    with loading.stranger_of(place, 1, 60) as stranger:
         finding.find(place, stranger)
     assert not {"torch", "tensorflow", "keras", "onnxruntime"} & (set(sys.modules) - before)

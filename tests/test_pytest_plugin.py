@@ -9,7 +9,7 @@ from documentation import ROOT
 
 from compare import pytest_plugin
 from compare.checking.judgement import Judgement
-from compare.checking.run import CheckResult
+from compare.checking.result import CheckResult
 
 TUTORIAL = ROOT / "docs" / "examples" / "my_cnn.py"
 

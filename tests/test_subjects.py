@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from strangers import BATCH, CONTRACT, CONV, FUNCTIONS, NETWORK, POOL, SOFTMAX, TRAINED
 
-from compare.checking import finding
+from compare.checking import finding, loading
 from compare.contract import BACKWARD, PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
 
@@ -36,7 +36,7 @@ def ended():
 
 def find(target):
     """The subject of what is found at a target, in a process that lasts as long as the test."""
-    return finding.find(target, OPEN.enter_context(finding.stranger_of(target, 1, 60))).subject
+    return finding.find(target, OPEN.enter_context(loading.stranger_of(target, 1, 60))).subject
 
 
 def compare(subject, geometry=None, channels=1):
@@ -239,18 +239,18 @@ def test_average_pooling_by_its_name(written):
 
 
 def test_python_2(written):
-    with pytest.raises(finding.ImportFailedError, match=r"SyntaxError at my_cnn.py:2: .*Python 2: print needs paren"):
+    with pytest.raises(loading.ImportFailedError, match=r"SyntaxError at my_cnn.py:2: .*Python 2: print needs paren"):
         find(written('print "hello"'))
-    with pytest.raises(finding.ImportFailedError, match=r"NameError at my_cnn.py:2: .*Python 2: xrange is gone"):
+    with pytest.raises(loading.ImportFailedError, match=r"NameError at my_cnn.py:2: .*Python 2: xrange is gone"):
         find(written("a = xrange(3)"))
-    with pytest.raises(finding.ImportFailedError, match=r"AttributeError at my_cnn.py:2: .*1\.24"):
+    with pytest.raises(loading.ImportFailedError, match=r"AttributeError at my_cnn.py:2: .*1\.24"):
         find(written("a = np.float"))
 
 
 def test_an_array_of_one_element(written):
     text = CONV.replace("out[i, j] = ", "float(np.array([[1.0]]))\n            out[i, j] = ")
     place = written(text)
-    problems = finding.find(place, OPEN.enter_context(finding.stranger_of(place, 1, 60))).problems
+    problems = finding.find(place, OPEN.enter_context(loading.stranger_of(place, 1, 60))).problems
     line = text.split("\n").index(next(line for line in text.split("\n") if "float(" in line)) + 2
     ((name, why),) = problems.unconnected
     assert name == "Conv3x3" and f"TypeError at my_cnn.py:{line}: " in why
@@ -266,7 +266,7 @@ def test_absent(tmp_path):
 
 def test_nothing_to_check(written):
     path = written("class Konv3x3:\n    pass\n\ndef helper():\n    return 1")
-    with pytest.raises(finding.NothingFoundError, match=r"found Konv3x3, helper; Konv3x3 is near to Conv3x3"):
+    with pytest.raises(loading.NothingFoundError, match=r"found Konv3x3, helper; Konv3x3 is near to Conv3x3"):
         find(path)
-    with pytest.raises(finding.NothingFoundError, match="did you mean 'Konv3x3'"):
+    with pytest.raises(loading.NothingFoundError, match="did you mean 'Konv3x3'"):
         find(path + ":Conv3x3")

@@ -1,11 +1,12 @@
-"""The draft of an adapter, for what could not be connected: filled in with what was found, a few lines left to write."""
+"""The draft of an adapter for what could not be connected: filled in with what was found, some lines left to write."""
 
 import inspect
 import textwrap
 from pathlib import Path
 
-from compare.checking import layers
-from compare.checking.finding import BESIDE, LAYER_NAMES
+from compare.checking import naming, trying
+from compare.checking.finding import BESIDE
+from compare.checking.naming import LAYER_NAMES
 
 # By stage: what its class may be called and is made with, what goes in and comes out, forward and backward.
 STAGES = {
@@ -43,8 +44,8 @@ def draft(target, found):
         roots.add(root)
         imports.append(f"from {module} import {part.name}" if part in as_they_are else f"import {module}")
     lines = [
-        f"# What `python -m compare check` did not connect by itself. Complete the lines that end in {DO.strip()!r}, and",
-        "# check this file: `python -m compare check FILE`.",
+        f"# What `python -m compare check` did not connect by itself. Complete the lines with {DO.strip()!r},",
+        "# and check this file: `python -m compare check FILE`.",
         "import sys",
         "",
         *(f"sys.path.append({root!r})" for root in sorted(roots)),
@@ -68,8 +69,12 @@ def _wrapper(stage, part, why):
     name = f"{_module(Path(part.file))[1]}.{part.name}"
     head = [f"class {word}Adapter:", *(f"    # {line}" for line in textwrap.wrap(f"{part.name}: {why}", WIDTH))]
     if not hasattr(part, "methods"):  # a function
-        return [*head, f"    def forward(self, x):  # {forward}", f"        return {name}{_called(part.__signature__)}{DO}"]
-    way, back = layers.method_of(part, layers.FORWARDS), layers.method_of(part, layers.BACKWARDS)
+        return [
+            *head,
+            f"    def forward(self, x):  # {forward}",
+            f"        return {name}{_called(part.__signature__)}{DO}",
+        ]
+    way, back = trying.method_of(part, naming.FORWARDS), trying.method_of(part, naming.BACKWARDS)
     return [
         *head,
         f"    def __init__({', '.join(filter(None, ('self', sizes)))}):",

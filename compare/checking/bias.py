@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from compare.checking import layouts
-from compare.checking.part import INPUT, RATE, Part, items_of
+from compare.checking import arrays
+from compare.checking.part import Part, items_of
+from compare.checking.plan import INPUT, RATE
 
 CLOSE = 1e-6  # of the largest: a trial in float64, or in float32 where the code computes in that
 
@@ -25,9 +26,9 @@ def judge(plan):
     part.set(parameters)
     (x,) = part.chunks(inputs[INPUT["conv"]])[0]
     dy = np.random.default_rng(8).standard_normal(part.forward(x).shape)
-    before = {path: array.copy() for path, array in layouts.arrays_of(part.code).items()}
+    before = {path: array.copy() for path, array in arrays.arrays_of(part.code).items()}
     result = part.call_backward(dy)
-    found = _gradient(plan, paths[0], before, layouts.arrays_of(part.code), items_of(result))
+    found = _gradient(plan, paths[0], before, arrays.arrays_of(part.code), items_of(result))
     if found is None:
         return None
     part.forward(x)
@@ -41,9 +42,9 @@ def _gradient(plan, bias, before, after, items):
     for key, value in items.items():
         if key not in used and value.size == plan.sizes.filters and value.dtype.kind == "f":
             return value
-    fresh = [path for path, a in after.items() if path not in before or not layouts.same(a, before[path])]
+    fresh = [path for path, a in after.items() if path not in before or not arrays.same(a, before[path])]
     for path in fresh:
-        if path != bias and after[path].size == plan.sizes.filters and layouts.is_gradient(path):
+        if path != bias and after[path].size == plan.sizes.filters and arrays.is_gradient(path):
             return after[path]
     return (before[bias] - after[bias]) / RATE if bias in fresh and bias in before else None
 

@@ -10,12 +10,10 @@ import fcntl
 import importlib
 import importlib.util
 import inspect
-import json
 import os
 import pickle
 import random
 import signal
-import struct
 import sys
 import threading
 import traceback
@@ -25,74 +23,20 @@ from pathlib import Path
 
 import numpy as np
 
-_spec = importlib.util.spec_from_file_location("beside", Path(__file__).with_name("beside.py"))
-assert _spec is not None and _spec.loader is not None
-beside = importlib.util.module_from_spec(_spec)  # by its place: no package of this project can be imported here
-_spec.loader.exec_module(beside)
 
-HEAD = struct.Struct("<QQ")  # bytes of JSON, bytes of arrays
-LARGEST = 1 << 31  # bytes of a message: a result that is larger is refused before it is copied
-DEEPEST = 12  # of nested results: what lies deeper stays here and is only named
+def _beside_this(name):
+    """A file beside this one, by its place: no package of this project can be imported here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+beside, holding, messages = _beside_this("beside"), _beside_this("holding"), _beside_this("messages")
+
 MESSAGE = 2000  # characters of what an exception says
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
-
-
-class TooLargeError(ValueError):
-    """A result is larger than a message may be."""
-
-
-def send(pipe, value, keep):
-    """Write one message; `keep` turns what cannot be sent into the number by which it is known here."""
-    arrays: list = []
-    text = json.dumps(encoded(value, arrays, keep)).encode()
-    blob = [array.tobytes() for array in arrays]
-    size = sum(map(len, blob))
-    pipe.write(HEAD.pack(len(text), size) + text + b"".join(blob))
-    pipe.flush()
-
-
-def receive(pipe, known):
-    """Read one message; None at the end. `known`: what a number stands for."""
-    head = _exactly(pipe, HEAD.size)
-    if head is None:
-        return None
-    text, size = HEAD.unpack(head)
-    return decoded(json.loads(_exactly(pipe, text)), _exactly(pipe, size) if size else b"", known)
-
-
-def _exactly(pipe, size):
-    parts = []
-    while size:
-        part = pipe.read(size)
-        if not part:
-            return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def encoded(value, arrays, keep, depth=0):
-    """A value as JSON holds it: arrays and scalars of NumPy by dtype, shape and place among the bytes."""
-    if value is None or isinstance(value, bool | int | str) and not isinstance(value, np.generic):
-        return value
-    if isinstance(value, float) and not isinstance(value, np.generic):
-        return {"$": "float", "of": value.hex()}
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
-        array = np.ascontiguousarray(value)
-        if sum(each.nbytes for each in arrays) + array.nbytes > LARGEST:
-            raise TooLargeError(f"found an array of {array.nbytes} bytes, wanted at most {LARGEST} in one answer")
-        arrays.append(array)
-        kind = "array" if isinstance(value, np.ndarray) else "scalar"
-        return {"$": kind, "dtype": value.dtype.str, "shape": list(np.shape(value))}
-    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.size < 1_000_000:
-        return {"$": "objects", "shape": list(value.shape), "of": [_number(each) for each in value.ravel()]}
-    if isinstance(value, tuple | list) and depth < DEEPEST and len(value) < 10_000:
-        items = [encoded(each, arrays, keep, depth + 1) for each in value]
-        return {"$": "tuple" if isinstance(value, tuple) else "list", "of": items}
-    if isinstance(value, dict) and depth < DEEPEST and len(value) < 10_000:
-        pairs = [[encoded(part, arrays, keep, depth + 1) for part in pair] for pair in value.items()]
-        return {"$": "dict", "of": pairs}
-    return keep(value)
 
 
 def _arrays_in(argument):
@@ -105,121 +49,6 @@ def _same(before, after):
     return len(before) == len(after) and all(
         np.array_equal(one, other, equal_nan=True) for one, other in zip(before, after, strict=True)
     )
-
-
-def _number(thing):
-    try:
-        return float(thing).hex()
-    except (TypeError, ValueError):
-        return None
-
-
-def decoded(value, blob, known, at=None):
-    """What `encoded` made, with arrays that own their memory."""
-    at = [0] if at is None else at
-    if not isinstance(value, dict):
-        return value
-    kind = value["$"]
-    if kind == "float":
-        return float.fromhex(value["of"])
-    if kind in ("array", "scalar"):
-        dtype, shape = np.dtype(value["dtype"]), tuple(value["shape"])
-        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        array = np.frombuffer(blob, dtype, offset=at[0], count=size // dtype.itemsize).reshape(shape).copy()
-        at[0] += size
-        return array if kind == "array" else array[()]
-    if kind in ("tuple", "list"):
-        items = [decoded(each, blob, known, at) for each in value["of"]]
-        return tuple(items) if kind == "tuple" else items
-    if kind == "dict":
-        return {decoded(key, blob, known, at): decoded(each, blob, known, at) for key, each in value["of"]}
-    if kind == "objects":
-        items = [None if each is None else float.fromhex(each) for each in value["of"]]
-        return np.array([*items, None], object)[:-1].reshape(value["shape"])
-    if kind == "dtype":
-        return np.dtype(value["of"]).type
-    return known(value)
-
-
-def walk(thing, kinds="f", depth=3):
-    """{path: array} of the arrays in an object's attributes, its dicts, lists and nested objects.
-
-    A path is a tuple of steps, attribute names as ".name" and keys or indices as they are. `kinds`: of NumPy's
-    dtypes, floating-point alone.
-    """
-    found: dict = {}
-    _walk(thing, (), depth, found, set(), kinds)
-    return found
-
-
-def _walk(thing, path, depth, found, seen, kinds):
-    if isinstance(thing, np.ndarray):
-        if thing.dtype.kind in kinds and thing.ndim:
-            found[path] = thing
-        return
-    if depth < 0 or id(thing) in seen:
-        return
-    seen.add(id(thing))
-    if isinstance(thing, dict):
-        steps: list = [(key, each) for key, each in thing.items() if isinstance(key, str | int)]
-    elif isinstance(thing, list):
-        steps = list(enumerate(thing[:100]))  # a list of weights is short; a long one holds data
-    else:
-        steps = [(f".{name}", value) for name, value in attributes(thing).items()]
-    for step, value in steps:
-        # containers count as no level of their own: self.params["W"] is as near as self.W
-        _walk(value, (*path, step), depth - (not isinstance(value, dict | list | np.ndarray)), found, seen, kinds)
-
-
-def attributes(thing):
-    """What an object keeps under names: its own dict, and its slots."""
-    if isinstance(thing, type | types.ModuleType | types.FunctionType):
-        return {}
-    own = dict(vars(thing)) if hasattr(thing, "__dict__") else {}
-    for cls in type(thing).__mro__:
-        slots = vars(cls).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__") and hasattr(thing, name):
-                own[name] = getattr(thing, name)
-    return own
-
-
-def get(thing, path):
-    """What is at a path of `walk`."""
-    for step in path:
-        thing = getattr(thing, step[1:]) if isinstance(step, str) and step[:1] == "." else thing[step]
-    return thing
-
-
-def put(thing, path, value):
-    """Set what is at a path of `walk`."""
-    thing, step = get(thing, path[:-1]), path[-1]
-    if isinstance(step, str) and step[:1] == ".":
-        setattr(thing, step[1:], value)
-    else:
-        thing[step] = value
-
-
-def signature(function, bound=False):
-    """[name, kind, default] of each argument; the default is ["?"] for none, and [value] where JSON can hold it."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # a builtin that tells nothing of its arguments
-        return None
-    found = []
-    for each in parameters[1:] if bound else parameters:
-        default: list = [each.default] if isinstance(each.default, bool | int | float | str | None) else []
-        found.append([each.name, int(each.kind), ["?"] if each.default is each.empty else ["=", *default]])
-    return found
-
-
-def _plain(name):
-    return name.lower().replace("_", "")
-
-
-def _constant(value):
-    plain = bool | int | float | str
-    return isinstance(value, plain) or (isinstance(value, tuple | list) and all(isinstance(v, plain) for v in value))
 
 
 class Caller:
@@ -299,11 +128,16 @@ class Caller:
         bases = [[base.__module__, base.__name__] for base in cls.__mro__]
         found = {"name": name, "module": module, "file": file, "bases": bases}
         if inspect.isclass(thing):
-            constants = {key: value for key, value in vars(thing).items() if _constant(value)}
-            found |= {"kind": "class", "called": thing.__name__, "signature": signature(thing), "constants": constants}
+            constants = {key: value for key, value in vars(thing).items() if holding.is_constant(value)}
+            found |= {
+                "kind": "class",
+                "called": thing.__name__,
+                "signature": holding.signature(thing),
+                "constants": constants,
+            }
             return found | {"methods": self.methods(thing), "exception": issubclass(thing, BaseException)}
         if inspect.isfunction(thing):
-            return found | {"kind": "function", "called": thing.__name__, "signature": signature(thing)}
+            return found | {"kind": "function", "called": thing.__name__, "signature": holding.signature(thing)}
         return found | {"kind": "module" if inspect.ismodule(thing) else "object", "methods": {}}
 
     def methods(self, cls):
@@ -314,9 +148,9 @@ class Caller:
                 if name[:2] == "__" and name != "__call__":
                     continue
                 if isinstance(raw, staticmethod | classmethod):
-                    found[name] = signature(getattr(cls, name))
+                    found[name] = holding.signature(getattr(cls, name))
                 elif callable(raw) and not inspect.isclass(raw):
-                    found[name] = signature(raw, bound=True)
+                    found[name] = holding.signature(raw, bound=True)
         return found
 
     def do_make(self, number, thing, arguments, keywords):
@@ -334,26 +168,26 @@ class Caller:
 
     def do_arrays(self, thing, kinds):
         """[path, array, which array it is] of all that an object keeps: one array may be at two paths."""
-        return [(path, array, id(array)) for path, array in walk(self.things[thing], kinds).items()]
+        return [(path, array, id(array)) for path, array in holding.walk(self.things[thing], kinds).items()]
 
     def do_read(self, thing, paths):
         """What is at each of the paths."""
-        return [get(self.things[thing], path) for path in paths]
+        return [holding.get(self.things[thing], path) for path in paths]
 
     def do_write(self, thing, pairs):
         """Set what is at paths."""
         for path, value in pairs:
-            put(self.things[thing], path, value)
+            holding.put(self.things[thing], path, value)
 
     def do_set_named(self, thing, names, value):
         """Set those attributes, and entries of dicts, whose plain names are among these; how many there are."""
-        kept = attributes(self.things[thing])
-        own: list[tuple] = [(f".{name}",) for name in kept if _plain(name) in names]
+        kept = holding.attributes(self.things[thing])
+        own: list[tuple] = [(f".{name}",) for name in kept if holding.plain(name) in names]
         for name, inner in kept.items():
             if isinstance(inner, dict):
-                own += [(f".{name}", key) for key in inner if isinstance(key, str) and _plain(key) in names]
+                own += [(f".{name}", key) for key in inner if isinstance(key, str) and holding.plain(key) in names]
         for path in own:
-            put(self.things[thing], path, value)
+            holding.put(self.things[thing], path, value)
         return len(own)
 
     def do_forget(self, things):
@@ -424,14 +258,14 @@ def main():
     caller.watch()
     beside.serve()
     with os.fdopen(asked, "rb") as pipe_in, os.fdopen(answers, "wb") as pipe_out:
-        while (message := receive(pipe_in, caller.known)) is not None:
+        while (message := messages.receive(pipe_in, caller.known)) is not None:
             answer = caller.answer(message)
             with contextlib.suppress(ValueError, OSError, AttributeError):  # the code may have closed its own output
                 sys.stdout.flush()
             try:
-                send(pipe_out, answer, caller.keep)
-            except TooLargeError as error:
-                send(pipe_out, {"raised": described(error)}, caller.keep)
+                messages.send(pipe_out, answer, caller.keep)
+            except messages.TooLargeError as error:
+                messages.send(pipe_out, {"raised": described(error)}, caller.keep)
     os._exit(0)  # threads that the code left behind would keep the process
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.layouts import real, same
-from compare.checking.part import INPUT, RATE, Sizes, head_upstream
+from compare.checking.arrays import real, same
+from compare.checking.part import build, head_upstream
+from compare.checking.plan import INPUT, RATE, Sizes
 from compare.contract import PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
 
@@ -34,7 +35,7 @@ class Subject:
         self.dtype = np.dtype(dtype)
         sizes = Sizes(tuple(input_shape), filters, classes, padding)
         self.right = Layers(sizes.input_shape, filters, classes, padding, self.dtype)  # only for what the code lacks
-        self.parts = {stage: plan.build(sizes, dtype) for stage, plan in self.plans.items()}
+        self.parts = {stage: build(plan, sizes, dtype) for stage, plan in self.plans.items()}
 
     def get_parameters(self):
         """Copies of those of the contract's parameters that the code has."""

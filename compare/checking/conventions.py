@@ -52,7 +52,7 @@ AVERAGE_POOLING = Convention("average pooling", "pooling is average, by its name
 
 # Activations that a convolution may end in: the function, and its derivatives at what goes in. At 0 that of max(x, 0)
 # is anything from 0 to 1: either end is taken by somebody.
-ACTIVATIONS = {
+ACTIVATIONS: dict = {
     "relu": (lambda x: np.maximum(x, 0), (lambda x: x > 0, lambda x: x >= 0)),
     "leaky relu": (lambda x: np.maximum(x, 0.01 * x), (lambda x: np.where(x > 0, 1, 0.01),)),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), (lambda x: np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))) ** 2,)),

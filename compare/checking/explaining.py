@@ -8,7 +8,8 @@ import numpy as np
 from compare.checking import beside, caller
 from compare.checking.models import LIBRARIES
 from compare.checking.part import ReturnedNothingError
-from compare.checking.stranger import PROJECT, CrashedError, HungError, RaisedError
+from compare.checking.stranger import PROJECT
+from compare.checking.things import CrashedError, HungError, RaisedError
 
 CAUSES = (
     (r"Missing parentheses in call to 'print'", "Python 2: print needs parentheses"),

@@ -4,53 +4,28 @@ import contextlib
 import difflib
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from compare.checking import functions, layers, layouts, models, notebook, optimiser, whole
+from compare.checking import (
+    arguments,
+    forwards,
+    functions,
+    layers,
+    losses,
+    models,
+    naming,
+    optimiser,
+    trying,
+    whole,
+)
 from compare.checking.chain import chain
 from compare.checking.explaining import explain, is_users
-from compare.checking.part import UPDATES
-from compare.checking.stranger import (
-    PROJECT,
-    Class,
-    CrashedError,
-    Function,
-    HungError,
-    RaisedError,
-    Stranger,
-    inventory,
-)
-from compare.contract import UnavailableError
+from compare.checking.loading import NothingFoundError, files_of, load, run_loading, split
+from compare.checking.naming import LAYER_NAMES, NOT_LAYERS, OTHERS
+from compare.checking.plan import UPDATES
+from compare.checking.things import Class, Function, inventory
 
-# By its name a class may be a layer: the word begins it, or stands in it with a capital letter or after a "_".
-_BEGINS = r"(^|_|(?<=[a-z0-9])(?=[A-Z]))"
-LAYER_NAMES = {
-    stage: re.compile(_BEGINS + words)
-    for stage, words in (
-        ("conv", r"(?i:conv)(?!erge|ert|ention)(?!.*(?i:[13]d|transpose))"),
-        ("pool", r"(?i:max_?pool|avg_?pool|average_?pool|mean_?pool|pool)"),
-        ("logits", r"(?i:dense|fully_?connected|fc(?![a-z])|linear|affine|softmax|output)"),
-    )
-}
-# What is a part of the network, and nothing here can judge as a class.
-OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer|descent|nesterov|adagrad", re.I)
-FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
 BESIDE = "not checked beside"
-SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
-NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
-
-
-class NothingFoundError(ValueError):
-    """The code holds nothing that can be checked; the message says what was looked for and what there is."""
-
-
-class ImportFailedError(Exception):
-    """The code fails while it is imported; the message is by `explain`. outcome: "raised", "crashed" or "hung"."""
-
-    def __init__(self, message, outcome="raised"):
-        super().__init__(message)
-        self.outcome = outcome
 
 
 @dataclass
@@ -65,7 +40,7 @@ class Problems:
 
     def add(self, name, problem):
         """Take over a NotConnectedError or TroubleError; None adds nothing."""
-        if isinstance(problem, layers.TroubleError):
+        if isinstance(problem, trying.TroubleError):
             self.troubles.append((problem.task, problem.outcome, f"{name}: {explain(problem.error)}"))
         elif problem is not None:
             stage, _, way = problem.stage.partition(" ")
@@ -85,7 +60,7 @@ class Problems:
         """Note what is raised of a class or function, and go on."""
         try:
             yield
-        except (layers.NotConnectedError, layers.TroubleError) as error:
+        except (trying.NotConnectedError, trying.TroubleError) as error:
             self.add(getattr(thing, "name", "?"), error)
 
 
@@ -122,9 +97,9 @@ def find(target, stranger):
     place, name = split(target)
     problems = Problems()
     left_out: list[str] = []
-    modules = _load(place, stranger, left_out)
+    modules = load(place, stranger, left_out)
     found = {key: value for module in modules for key, value in inventory(stranger, module).items()}
-    files = [str(file) for file in _files_of(place)]
+    files = [str(file) for file in files_of(place)]
     classes = _first_own(
         {key: value for key, value in found.items() if isinstance(value, Class) and _own(value)}, files
     )
@@ -155,7 +130,7 @@ def find(target, stranger):
 def find_given(given, stranger):
     """What classes and functions hold that were handed over as a `given.Given`. Raises as `find`."""
     problems = Problems()
-    module = _run(lambda: stranger.load("given", data=given.data), ", ".join(given.names))
+    module = run_loading(lambda: stranger.load("given", data=given.data), ", ".join(given.names))
     found = {key: value for key, value in inventory(stranger, module).items() if key in given.names}
     classes = {key: value for key, value in found.items() if isinstance(value, Class)}
     own = {key: value for key, value in found.items() if isinstance(value, Function)}
@@ -169,14 +144,6 @@ def find_given(given, stranger):
     if subject is None and not problems.unconnected and not problems.troubles:
         raise NothingFoundError(_nothing(", ".join(given.names), list(given.names)))
     return Found(subject, problems)
-
-
-def split(target):
-    """(place, name) of a target: "FILE:Name" is two."""
-    head, colon, tail = target.rpartition(":")
-    if colon and tail.isidentifier() and not Path(target).exists():
-        return head, tail
-    return target, ""
 
 
 def _nothing(target, there):
@@ -198,105 +165,6 @@ def _near(names):
     wanted = ("Conv3x3", "MaxPool2", "Softmax", "Dense", "conv_forward", "maxpool_forward", "softmax", "cross_entropy")
     pairs = [(name, difflib.get_close_matches(name, wanted, n=1, cutoff=0.6)) for name in names]
     return "".join(f"; {name} is near to {near[0]}" for name, near in pairs if near and near[0] != name)
-
-
-def _files_of(place):
-    """The files that a place stands for: all of a folder, those first that are named like layers."""
-    path = Path(place)
-    if not path.is_dir():
-        return [path.resolve()] if path.is_file() else []
-    names = [next((stem for stem in stems if (path / f"{stem}.py").is_file()), None) for stems in FILES]
-    first = [path / f"{stem}.py" for stem in names if stem]
-    if not first and (path / "__init__.py").is_file():
-        first = [path / "__init__.py"]
-    rest = [file for file in sorted(path.glob("*.py")) if file not in first and not SKIPPED.match(file.name)]
-    return [file.resolve() for file in [*first, *rest]]
-
-
-def _load(place, stranger, left_out):
-    """Numbers of the loaded modules. Of a folder what cannot be loaded is left out, unless nothing can."""
-    files = _files_of(place)
-    path = Path(place)
-    if path.is_dir() and not files:
-        raise NothingFoundError(f"{place} has no .py files")
-    if not files and (path.suffix in (".py", ".ipynb") or not all(part.isidentifier() for part in place.split("."))):
-        raise FileNotFoundError(f"no file or folder {place}")
-    if not files:
-        return [_module(place, stranger)]
-    if len(files) == 1:
-        return [_import(files[0], stranger, left_out)]
-    loaded, failed = [], []
-    for file in files:
-        try:
-            loaded.append(_import(file, stranger, left_out, project=True))
-        except (ImportFailedError, UnavailableError) as error:
-            failed.append(error)
-            left_out.append(f"{file.name} was left out: {error}")
-    if not loaded:
-        raise failed[0]
-    return loaded
-
-
-def _module(place, stranger):
-    """A module by its name, where Python finds it from the folder one stands in."""
-    return _run(lambda: stranger.load("module", name=place), place)
-
-
-def _import(file, stranger, left_out, project=False):
-    """Import a file by its path, under the name that it has in its outermost package.
-
-    Args:
-        project: whether it is one of several: then of a script, which computes as it is loaded, definitions are taken.
-    """
-    source, note = None, None
-    if file.suffix == ".ipynb":
-        try:
-            source, note = notebook.definitions(notebook.cells(file), file.name)
-        except ValueError as error:
-            raise NothingFoundError(str(error)) from error
-    elif file.suffix != ".py":
-        raise NothingFoundError(f"{file}: found a file that ends in {file.suffix!r}, wanted .py, .ipynb or .onnx")
-    elif project and notebook.computes(text := file.read_text(errors="replace")):
-        source, note = notebook.definitions([text], file.name, "file")
-    left_out += [note] if note else []
-    folder, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
-    while source is None and (folder / "__init__.py").is_file():
-        folder, parts = folder.parent, [folder.name, *parts]
-    outermost = folder / parts[0] / "__init__.py" if file.parent != folder else file
-    return _run(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
-
-
-def _run(load, place):
-    """What loading gives; ImportFailedError, UnavailableError or FileNotFoundError for what it raises."""
-    try:
-        return load()
-    except (CrashedError, HungError) as error:
-        raise ImportFailedError(str(error), error.outcome) from error
-    except RaisedError as error:
-        name = error.raised["name"] or ""
-        if "ModuleNotFoundError" in error.raised["bases"]:
-            if missing := models.unavailable(name, error.raised["texts"][0]):
-                raise missing from error
-            if name and str(place).startswith(name) and not isinstance(place, Path):
-                raise FileNotFoundError(f"no file, folder or module {place}") from error
-        raise ImportFailedError(explain(error)) from error
-
-
-def stranger_of(target, threads, limit):
-    """The `Stranger` for a target: where it stands, what is on its search path."""
-    place, _ = split(target)
-    path = Path(place).resolve()
-    if not path.exists():
-        return Stranger([Path.cwd()], [place], threads, limit)
-    folder = path if path.is_dir() else path.parent
-    folders, root = [folder], folder
-    while (root / "__init__.py").is_file():
-        root = root.parent
-    folders.append(root)
-    # files are often written to be run from the root of their repository, or from a folder above with the scripts
-    above = [parent for parent in (root, *root.parents) if (parent / ".git").exists()][:1]
-    folders += [p for p in above or root.parents[:1] if p != PROJECT and (above or list(p.glob("*.py")))]
-    return Stranger(list(dict.fromkeys(folders)), [str(path)], threads, limit)
 
 
 def _own(thing):
@@ -328,7 +196,7 @@ def _layers(classes, own_functions, files, problems, named=False):
         names = [name for name in classes if pattern.search(name) and not NOT_LAYERS.search(name)]
         names = [*classes] if named else names
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(re.match("softmax", name, re.I)))]:
-            if layers.method_of(cls, layers.FORWARDS) or layouts.unary(cls.methods):
+            if trying.method_of(cls, naming.FORWARDS) or arguments.unary(cls.methods):
                 chosen.setdefault(stage, []).append(cls)
     plans: dict = {}
     for stage, several in chosen.items():
@@ -336,8 +204,8 @@ def _layers(classes, own_functions, files, problems, named=False):
             first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
             try:
                 plan, problem = layers.connect(cls, stage, files, first)
-            except (layers.NotConnectedError, layers.TroubleError) as error:
-                if stage == "logits" and not layers.has_weights(cls):
+            except (trying.NotConnectedError, trying.TroubleError) as error:
+                if stage == "logits" and not forwards.has_weights(cls):
                     if re.search("softmax", cls.name, re.I):
                         with problems.of(cls):
                             softmax, problem = layers.connect(cls, "probabilities", files, after=plans.get("logits"))
@@ -359,10 +227,10 @@ def _layers(classes, own_functions, files, problems, named=False):
         return None
     first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
     others = [cls for cls in classes.values() if OTHERS.search(cls.name)]
-    loss, of = functions.find_loss_class(others)
+    loss, of = losses.find_loss_class(others)
     if loss is None or not loss.gives_gradient:
         with problems.of(None):
-            alone = functions.find_loss(own_functions)
+            alone = losses.find_loss(own_functions)
             if alone is not None and (loss is None or alone.gives_gradient):
                 loss, of = alone, None
     if "probabilities" not in plans:
@@ -372,12 +240,12 @@ def _layers(classes, own_functions, files, problems, named=False):
     beside: dict = {}
     unjudged: list = []
     for cls in others:
-        if cls is of or not layers.method_of(cls, (*layers.FORWARDS, *UPDATES)):
+        if cls is of or not trying.method_of(cls, (*naming.FORWARDS, *UPDATES)):
             continue
         if loss is not None and re.search("loss|entropy", cls.name, re.I):
             problems.beside(cls.name, loss.function.__name__)
             continue
-        if layers.method_of(cls, UPDATES):
+        if trying.method_of(cls, UPDATES):
             if optimiser.is_plain(cls) and (found := optimiser.judge(cls, plans.get("logits"))):
                 beside["optimiser"] = found
             elif optimiser.is_plain(cls):
@@ -386,8 +254,8 @@ def _layers(classes, own_functions, files, problems, named=False):
                 unjudged.append(cls.name)
             continue
         tail = None
-        if not plans.keys() & {"logits", "head"} and layers.method_of(cls, layers.FORWARDS):
-            with contextlib.suppress(layers.NotConnectedError, layers.TroubleError):  # then it is no dense layer
+        if not plans.keys() & {"logits", "head"} and trying.method_of(cls, naming.FORWARDS):
+            with contextlib.suppress(trying.NotConnectedError, trying.TroubleError):  # then it is no dense layer
                 tail, problem = layers.connect(cls, "logits", files, first)
         if tail is not None:
             problems.add(cls.name, problem)

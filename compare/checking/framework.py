@@ -9,10 +9,10 @@ import itertools
 
 import numpy as np
 
-from compare.checking import layouts
-from compare.checking.layers import close
-from compare.checking.layouts import IMAGES, Order
-from compare.checking.part import Sizes
+from compare.checking import arguments
+from compare.checking.orders import IMAGES, Order
+from compare.checking.plan import Sizes
+from compare.checking.trying import close
 from compare.checking.watched import Choice, Forward, Watched, fitting, pool_of, put, whole
 from compare.contract import NotOfferedError
 
@@ -147,7 +147,7 @@ def makers_of(candidate, base):
 
     named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     named.__name__ = candidate.__name__
-    return [lambda sizes, dtype: candidate(), *layouts.constructors(named, "whole")]
+    return [lambda sizes, dtype: candidate(), *arguments.constructors(named, "whole")]
 
 
 def found_instead(name, convs, pools, denses):

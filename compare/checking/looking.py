@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compare.checking import layouts
+from compare.checking import arrays
 from compare.checking.explaining import explain
 from compare.contract import PARAMETERS
 from compare.verdict.observe import observe
@@ -26,9 +26,7 @@ def varies(question, subject):
         except Exception:  # `observe` has met and noted the same; another probe may do
             continue
         names = calls[0].keys() & calls[1].keys()
-        return sorted(
-            name for name in names if not layouts.same(np.asarray(calls[0][name]), np.asarray(calls[1][name]))
-        )
+        return sorted(name for name in names if not arrays.same(np.asarray(calls[0][name]), np.asarray(calls[1][name])))
     return []
 
 

@@ -8,7 +8,7 @@ import inspect
 import re
 from pathlib import Path
 
-from compare.checking.stranger import Class, Function, Other
+from compare.checking.things import Class, Function, Other
 from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
 # By the module that is missing, whose entry says what installs it.

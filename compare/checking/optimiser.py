@@ -5,9 +5,10 @@ import re
 
 import numpy as np
 
-from compare.checking import layouts
-from compare.checking.part import INPUT, UPDATES, Part
-from compare.checking.stranger import StrangersError
+from compare.checking import arguments, words
+from compare.checking.part import Part
+from compare.checking.plan import INPUT, UPDATES
+from compare.checking.things import StrangersError
 
 NAMES = re.compile(r"^(sgd|stochastic_?gradient_?descent|gradient_?descent)", re.I)
 RATE = 0.125  # a power of two: only sums are rounded
@@ -42,14 +43,14 @@ def _made(cls, *objects):
     """An optimiser, with RATE, nothing but the gradient added, and these for the arguments that have other names."""
     given, left = {}, list(objects)
     for parameter in cls.__signature__.parameters.values():
-        name, required = layouts.plain(parameter.name), parameter.default is parameter.empty
-        if name in layouts.RATES:
+        name, required = words.plain(parameter.name), parameter.default is parameter.empty
+        if name in words.RATES:
             given[parameter.name] = RATE
-        elif layouts.neutral(name):
+        elif words.neutral(name):
             given[parameter.name] = 0.0
         elif required and left:
             given[parameter.name] = left.pop(0)
-        elif required and parameter.kind not in layouts.VARIADIC:
+        elif required and parameter.kind not in arguments.VARIADIC:
             raise TypeError(f"{cls.name} wants {parameter.name}, which nothing is known for")
     if left:
         raise TypeError(f"{cls.name} takes no parameters")
@@ -122,5 +123,8 @@ def _seen(before, after, gradients, number):
         times = moved / right
         if np.allclose(times, times.flat[0], rtol=1e-3):
             return "differs", f"{step} moves by {times.flat[0]:.3g} times the rate times its gradient"
-        return "differs", f"{step} moves by {moved.flat[0]:.6g}, wanted {right.flat[0]:.6g}, the rate times its gradient"
+        return (
+            "differs",
+            f"{step} moves by {moved.flat[0]:.6g}, wanted {right.flat[0]:.6g}, the rate times its gradient",
+        )
     return None

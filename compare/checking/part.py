@@ -1,17 +1,13 @@
 """One layer of the code as it runs, spoken to in the contract's layouts: what is known of it, and its calls."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from compare.checking import layouts
+from compare.checking import arguments, arrays, words
+from compare.checking.plan import RATE, size_of
 from compare.contract import NotOfferedError
-from numpy_cnn.layers import Layers
 
-RATE = 4096.0  # a power of two, and large: the weights' own rounding must not drown a gradient read off as their move
-UPDATES = ("update", "step", "apply", "update_params", "update_parameters", "update_weights", "apply_gradients")
 OUTPUTS = (
     "output",
     "out",
@@ -25,176 +21,12 @@ OUTPUTS = (
     "featuremap",
     "featuremaps",
 )
+
 INPUTS = ("input", "inputs", "x", "image", "images", "inp")
-STAGE_WORDS = {"conv": "the convolution", "pool": "the pooling", "logits": "the dense layer, which gives logits"}
-STAGE_WORDS |= {"head": "dense layer and softmax in one", "probabilities": "the softmax", "whole": "the whole network"}
-TAKEN_WORDS = {"d_probabilities": "the gradient of the probabilities", "d_logits": "the gradient of the logits"}
-TAKEN_WORDS |= {"label": "the label", "one-hot": "the label as a one-hot row"}
-INPUT = {
-    "conv": "images",
-    "pool": "conv",
-    "logits": "pool",
-    "head": "pool",
-    "probabilities": "logits",
-    "whole": "images",
-}
 
 
 class ReturnedNothingError(TypeError):
     """The code's forward returned None."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """One geometry: the arguments of the contract's constructor."""
-
-    input_shape: tuple = (28, 28, 1)
-    filters: int = 8
-    classes: int = 10
-    padding: str = "valid"
-
-    @property
-    def conv(self):
-        """(H', W', F)."""
-        border = 0 if self.padding == "same" else 2
-        return (self.input_shape[0] - border, self.input_shape[1] - border, self.filters)
-
-    @property
-    def pool(self):
-        """(P, Q, F)."""
-        return (self.conv[0] // 2, self.conv[1] // 2, self.filters)
-
-    def shapes(self):
-        """The contract's parameters, the dense rows as three axes."""
-        kernel = (3, 3, self.input_shape[2], self.filters)
-        return {"conv_weight": kernel, "dense_weight": (*self.pool, self.classes), "dense_bias": (self.classes,)}
-
-    def trial(self):
-        """Random parameters, and what a right network makes of three random images: (network, parameters, inputs)."""
-        rng = np.random.default_rng(5)
-        network = Layers(self.input_shape, self.filters, self.classes, self.padding, np.float64)
-        values = {name: 0.3 * rng.standard_normal(value.shape) for name, value in network.get_parameters().items()}
-        network.set_parameters(values)
-        inputs = {"images": rng.standard_normal((3, *self.input_shape)), "labels": np.arange(3) % self.classes}
-        return network, values, inputs | network.activations(inputs["images"], inputs["labels"])
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """All that is known of a layer: how it is made, called, and where its arrays lie.
-
-    weights: by the contract's name, the paths at which the code keeps it (the same array may be at two), and its order.
-    zeros: paths of what the network of the contract does not have.
-    bias: what `bias.judge` says of the gradient of one of these.
-    dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
-    hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
-    divides: whether `backward` divides the gradients of its weights by the size of the batch.
-    taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
-    same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
-    score: 3, the trial gave what the right network gives; 2, the right shape; 1, another shape; 0, it raised.
-    chosen: whether other layouts were possible too. activation: that the layer ends in, of `conventions.ACTIVATIONS`.
-    """
-
-    stage: str
-    make: Callable[[Sizes, Any], Any]
-    name: str
-    forward: str
-    backward: str | None = None
-    one_image: bool = False
-    inward: Any = None
-    outward: Any = None
-    weights: dict = dataclasses.field(default_factory=dict)
-    zeros: tuple = ()
-    bias: tuple | None = None
-    dx: tuple | None = None
-    gradients: dict = dataclasses.field(default_factory=dict)
-    hands: tuple = ()
-    divides: bool = False
-    taken: str = "d_probabilities"
-    paddings: tuple = ("valid",)
-    same: dict = dataclasses.field(default_factory=dict)
-    dtypes: tuple = ("float64",)
-    gives: str = ""
-    score: int = 0
-    chosen: bool = False
-    activation: str = ""
-    sizes: Sizes = Sizes()
-
-    @property
-    def moves(self):
-        """Whether a gradient is read off as what the weights moved by."""
-        return any(how == "moved" for how, _ in self.gradients.values())
-
-    @property
-    def agreed(self):
-        """Whether the trial gave what the right network gives."""
-        return self.score == 3
-
-    @property
-    def can_step(self):
-        """Whether the code moves its weights by itself or has a method for it."""
-        hows = {how for how, _ in self.gradients.values()}
-        code = self.make(self.sizes, np.dtype(np.float64))
-        return bool(hows) and (hows == {"moved"} or self.updates(code) is not None)
-
-    @staticmethod
-    def updates(code):
-        """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
-        for name in UPDATES:
-            if name in code.methods and all(
-                layouts.plain(each) in layouts.RATES for each in code.methods[name].parameters
-            ):
-                return name
-        return None
-
-    def channels_first(self):
-        """Whether what comes out has its channels before its rows."""
-        letters = self.outward.letters
-        return "C" in letters and letters.index("C") < letters.index("H")
-
-    def build(self, sizes, dtype):
-        """A `Part` of other sizes; NotOfferedError where the code has only its own."""
-        if self.stage in ("conv", "whole") and sizes.padding not in self.paddings:
-            raise NotOfferedError(f"{self.name} knows padding {', '.join(self.paddings)} only, not {sizes.padding}")
-        for name, value in self.same.items():
-            if size_of(sizes, name) != value:
-                raise NotOfferedError(f"{self.name} is for {name} {value} only, not {size_of(sizes, name)}")
-        return Part(self, sizes, dtype)
-
-    def described(self):
-        """What was found out or assumed, in one line."""
-        how = "one image at a time" if self.one_image else "a batch at a time"
-        parts = [f"{self.name} is {STAGE_WORDS[self.stage]}, {how}, {self.inward} in, {self.outward} out"]
-        if "HW" in self.inward.letters and "C" not in self.inward.letters:
-            parts[0] += ", no channel axis"
-        parts += [f"{layouts.named(paths[0])} is {name} {order}" for name, (paths, order) in self.weights.items()]
-        if any("FPQ" in axis for _, order in self.weights.values() for axis in order.axes):
-            parts.append("the rows of the dense weights are in (F, P, Q) order, channels first")
-        if self.stage == "head" and self.backward:
-            parts.append(f"{self.backward} is given {TAKEN_WORDS[self.taken]}")
-        if not self.agreed and self.chosen:
-            parts.append("layouts are the most usual ones, since none gave what a right network gives")
-        parts += [f"{name} {value} only" for name, value in self.same.items()]
-        return "; ".join(parts)
-
-    def remarked(self):
-        """What is not a mistake but worth saying, a line each."""
-        lines = []
-        for path in self.zeros:
-            shape = self.make(self.sizes, np.dtype(np.float64)).read(path)[0].shape
-            each = "(F,)" if np.prod(shape) == self.sizes.filters else "one for each output pixel"
-            judged = "its gradient is judged by itself" if self.bias else "its gradient is not checked"
-            lines.append(f"conv has a bias, {layouts.named(path)}, {each}: held at 0, {judged}")
-        if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
-            lines.append(f"{self.name} has no bias that was found")
-        return lines
-
-
-def size_of(sizes, name):
-    """One size by its name in messages."""
-    h, w, c = sizes.input_shape
-    known = {"images": (h, w), "channels": c, "filters": sizes.filters, "classes": sizes.classes}
-    return known[name] if name in known else int(np.prod(sizes.pool))
 
 
 class Part:
@@ -217,7 +49,7 @@ class Part:
             return
         for (name, (paths, order)), found in zip(plan.weights.items(), self._kept(self.made), strict=True):
             if found.shape != order.shape(self.shapes[name]):
-                raise NotOfferedError(f"{plan.name}: {layouts.named(paths[0])} keeps its shape {found.shape}")
+                raise NotOfferedError(f"{plan.name}: {arrays.named(paths[0])} keeps its shape {found.shape}")
 
     @property
     def code(self):
@@ -292,13 +124,13 @@ class Part:
         return self.plan.outward.back(y, (len(x), *x.shape[1:]))
 
     def _real(self, x):
-        return np.asarray(layouts.real(x), self.dtype)
+        return np.asarray(arrays.real(x), self.dtype)
 
     def _output(self, result):
         """The array that came out: returned, alone or beside others, or left in an attribute named like an output."""
         if result is None:
-            found = layouts.arrays_of(self.code)
-            names = {path: layouts.plain(str(path[-1]).lstrip("._")) for path in found}
+            found = arrays.arrays_of(self.code)
+            names = {path: words.plain(str(path[-1]).lstrip("._")) for path in found}
             named = [path for path in found if names[path] in OUTPUTS]
             if not named:
                 raise ReturnedNothingError(f"{self.plan.forward} returned nothing: is a return missing?")
@@ -332,16 +164,16 @@ class Part:
     def _set_rate(self, rate):
         """The learning rate of code that keeps it."""
         if self.rated:
-            self.rated = bool(self.code.set_named(layouts.RATES, rate))
+            self.rated = bool(self.code.set_named(words.RATES, rate))
 
     def call_learn(self, out, images, labels, rate=RATE):
         """Whatever the model's own backward or training method returns."""
         plan = self.plan
         self._set_rate(rate)
-        names = {layouts.plain(name) for name in self.code.methods[plan.backward].parameters}
-        if not names & layouts.LABELS:
+        names = {words.plain(name) for name in self.code.methods[plan.backward].parameters}
+        if not names & words.LABELS:
             upstream = dataclasses.replace(plan, taken="d_logits" if plan.gives == "logits" else plan.taken)
-            out = layouts.real(out)
+            out = arrays.real(out)
             if plan.gives == "logits":
                 out = np.exp(out - out.max(axis=-1, keepdims=True))
                 out /= out.sum(axis=-1, keepdims=True)
@@ -397,7 +229,7 @@ class Part:
 
     def _call(self, method, given, **known):
         code = self.code
-        positional, keywords = layouts.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
+        positional, keywords = arguments.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
         if not positional and not keywords:  # it takes its input from where it keeps it
             code.set_named(INPUTS, given)
         result, changed = code.call(method, *positional, **keywords)
@@ -407,6 +239,16 @@ class Part:
     def _house(self, name, value):
         value = np.array(value)
         return value.reshape(-1, value.shape[-1]) if name == "dense_weight" else value
+
+
+def build(plan, sizes, dtype):
+    """A `Part` of other sizes; NotOfferedError where the code has only its own."""
+    if plan.stage in ("conv", "whole") and sizes.padding not in plan.paddings:
+        raise NotOfferedError(f"{plan.name} knows padding {', '.join(plan.paddings)} only, not {sizes.padding}")
+    for name, value in plan.same.items():
+        if size_of(sizes, name) != value:
+            raise NotOfferedError(f"{plan.name} is for {name} {value} only, not {size_of(sizes, name)}")
+    return Part(plan, sizes, dtype)
 
 
 def items_of(result):
@@ -440,7 +282,7 @@ def head_upstream(plan, probabilities, labels, count):
     """
     if plan.taken == "label":
         return int(labels[0]) if plan.one_image else labels
-    probabilities = layouts.real(probabilities)
+    probabilities = arrays.real(probabilities)
     one_hot = np.zeros_like(probabilities)
     one_hot[np.arange(len(labels)), labels] = 1
     if plan.taken == "one-hot":

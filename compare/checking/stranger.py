@@ -5,7 +5,6 @@ What comes back is a value, or one of three errors that say whose fault it is: `
 """
 
 import contextlib
-import inspect
 import os
 import selectors
 import signal
@@ -13,51 +12,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from compare.cells import THREAD_VARIABLES
-from compare.checking import caller
+from compare.checking import caller, messages
+from compare.checking.things import CrashedError, HungError, RaisedError, StaleError, StrangersError, Thing
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHARE = 4  # of the time that all of the code has, one call has this part
 TAIL = 4000  # bytes of what the code prints
-
-
-class StrangersError(Exception):
-    """What the code did instead of giving a value.
-
-    outcome: "raised", "crashed" or "hung". type, bases, texts, frames, name: of an exception of the code.
-    """
-
-    outcome = "raised"
-
-    def __init__(self, message, raised=None):
-        super().__init__(message)
-        self.raised = raised or {"type": "", "bases": [], "texts": [message], "frames": [], "name": None}
-
-
-class RaisedError(StrangersError):
-    """The code raised."""
-
-
-class CrashedError(StrangersError):
-    """The process ended."""
-
-    outcome = "crashed"
-
-
-class HungError(StrangersError):
-    """No answer within the time of a call, or of all calls together."""
-
-    outcome = "hung"
-
-
-class StaleError(Exception):
-    """The object was made in a process that is no more."""
 
 
 class Stranger:
@@ -155,7 +121,7 @@ class Stranger:
         if self.process is None:
             self.start()
         with contextlib.suppress(OSError):  # nobody reads any more: the next answer that is waited for says so
-            caller.send(self.asking, {"do": do, **request}, _keep)
+            messages.send(self.asking, {"do": do, **request}, _keep)
         self.unread.append(request.get("number", request.get("thing")))
 
     def load(self, do, **request):
@@ -167,14 +133,14 @@ class Stranger:
     def _exchange(self, request, seconds):
         """Send and receive within a time; ends the process where that fails."""
         try:
-            caller.send(self.asking, request, _keep)
+            messages.send(self.asking, request, _keep)
             reader = _Timed(self.answers, time.monotonic() + seconds)
             for thing in self.unread:
-                told = caller.receive(reader, self._known)
+                told = messages.receive(reader, self._known)
                 if told is None or "raised" in told:
                     self.broken.setdefault(thing, told)  # of several the first is told
             self.unread = []
-            answer = caller.receive(reader, self._known)
+            answer = messages.receive(reader, self._known)
             if None in self.broken.values():
                 answer = None
             elif isinstance(request.get("thing"), int):
@@ -247,164 +213,3 @@ def _keep(thing):
     if isinstance(thing, type) and issubclass(thing, np.generic):
         return {"$": "dtype", "of": np.dtype(thing).name}
     raise TypeError(f"found {type(thing).__name__}, wanted a value that can be sent")
-
-
-class Thing:
-    """Something in the other process, of which only the number is known here."""
-
-    def __init__(self, stranger, number, kind="", methods=None, name=""):
-        self.stranger, self.number, self.kind = stranger, number, kind
-        self.generation = stranger.generation
-        self.methods: dict = methods or {}
-        self.name = name or kind.rpartition(".")[2]
-
-    def __del__(self):
-        if self.generation == self.stranger.generation:
-            self.stranger.dropped.append(self.number)
-
-    @property
-    def stale(self):
-        """Whether the process that it was made in is gone."""
-        return self.generation != self.stranger.generation or self.stranger.process is None
-
-    def _ask(self, do, **request):
-        if self.stale:
-            raise StaleError(f"{self.name} was made in a process that is no more")
-        return self.stranger.ask(do, thing=self.number, **request)
-
-    def call(self, method, *arguments, **keywords):
-        """(what it returns, by their places or names the arrays that it wrote into, as they are then)."""
-        found = self._ask("call", method=method, arguments=list(arguments), keywords=keywords)
-        return found["value"], found["changed"]
-
-    def arrays(self, kinds="f"):
-        """{path: (array, which array it is)} of these kinds of dtypes."""
-        return {tuple(path): (array, which) for path, array, which in self._ask("arrays", kinds=kinds)}
-
-    def read(self, *paths):
-        """What is at each of the paths."""
-        return self._ask("read", paths=list(paths))
-
-    def write(self, pairs):
-        """Set values at paths: (path, value)."""
-        if self.stale:
-            raise StaleError(f"{self.name} was made in a process that is no more")
-        self.stranger.tell("write", thing=self.number, pairs=[list(pair) for pair in pairs])
-
-    def set_named(self, names, value):
-        """Set those attributes whose plain names are among these; how many there are."""
-        return self._ask("set_named", names=sorted(names), value=value)
-
-
-@dataclass
-class Class:
-    """A class of the code: its name, where it is from and stands, its bases as (module, name), how it is called.
-
-    at: [which of the loaded modules, name]. methods: signatures by name. constants: attributes that are plain values.
-    """
-
-    stranger: Stranger
-    name: str
-    module: str
-    file: str | None
-    bases: list
-    at: list
-    called: str
-    __signature__: inspect.Signature
-    methods: dict = field(default_factory=dict)
-    constants: dict = field(default_factory=dict)
-    exception: bool = False
-
-    @property
-    def __name__(self):
-        return self.called
-
-    def __call__(self, *arguments, **keywords):
-        """An object of the class, as a `Thing`."""
-        if self.stranger.process is None:
-            self.stranger.start()
-        number = self.stranger.number()
-        self.stranger.tell("make", number=number, thing=self.at, arguments=list(arguments), keywords=keywords)
-        return Thing(self.stranger, number, methods=self.methods, name=self.called)
-
-
-@dataclass
-class Function:
-    """A function of the code."""
-
-    stranger: Stranger
-    name: str
-    module: str
-    file: str | None
-    at: list
-    called: str
-    __signature__: inspect.Signature
-
-    @property
-    def __name__(self):
-        return self.called
-
-    def __call__(self, *arguments, **keywords):
-        """What the function returns."""
-        return self.call(*arguments, **keywords)[0]
-
-    def call(self, *arguments, **keywords):
-        """(what it returns, the places or names of those arguments that it wrote into)."""
-        found = self.stranger.ask("call", thing=self.at, method=None, arguments=list(arguments), keywords=keywords)
-        return found["value"], set(found["changed"])
-
-
-@dataclass
-class Other:
-    """Anything else under a name: an object that stands in a module."""
-
-    stranger: Stranger
-    name: str
-    module: str
-    bases: list
-    at: list
-
-
-def signature(described):
-    """An `inspect.Signature` of what `caller.signature` describes; of *args alone where nothing is told."""
-    if described is None:
-        return inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)])
-    found: list[Any] = []
-    for name, kind, default in described:
-        value: Any = inspect.Parameter.empty if default == ["?"] else default[1] if len(default) > 1 else _Unknown
-        found.append(inspect.Parameter(name, inspect._ParameterKind(kind), default=value))
-    return inspect.Signature(found)
-
-
-class _Unknown:
-    """A default that is no plain value."""
-
-
-def inventory(stranger, module):
-    """What a loaded module holds: `Class`, `Function` and `Other` by name."""
-    found: dict = {}
-    for about in stranger.ask("inventory", module=module):
-        name, number = about["name"], [module, about["name"]]
-        if about["kind"] == "class":
-            methods = {key: signature(each) for key, each in about["methods"].items()}
-            bases = [tuple(base) for base in about["bases"]]
-            called = signature(about["signature"])
-            found[name] = Class(
-                stranger,
-                name,
-                about["module"],
-                about["file"],
-                bases,
-                number,
-                about["called"],
-                called,
-                methods,
-                about["constants"],
-                about["exception"],
-            )
-        elif about["kind"] == "function":
-            called = signature(about["signature"])
-            found[name] = Function(stranger, name, about["module"], about["file"], number, about["called"], called)
-        elif about["kind"] == "object":
-            found[name] = Other(stranger, name, about["module"], [tuple(base) for base in about["bases"]], number)
-    return found

@@ -5,7 +5,8 @@ from html import escape
 
 import numpy as np
 
-from compare.checking.judgement import BESIDE, FAILED
+from compare.checking.judgement import BESIDE
+from compare.checking.rows import FAILED
 from compare.graph import STAGE_OF, STAGE_ORDER
 
 WIDTH = 110  # of a line of notes
@@ -50,9 +51,7 @@ def html(result):
     )
     named = "<br>".join(escape(line.strip()) for line in diagnosis(result))
     notes = "<br>".join(escape(line) for line in [*_unconnected(result), *_not_checked(result), *result.notes])
-    return (
-        f"<table>{rows}</table><p>{named}</p><details><summary>{escape(counted(result))}</summary>{notes}</details>"
-    )
+    return f"<table>{rows}</table><p>{named}</p><details><summary>{escape(counted(result))}</summary>{notes}</details>"
 
 
 def _state(text):

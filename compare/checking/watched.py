@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compare.checking.layouts import IMAGES, Order
-from compare.checking.part import Sizes
+from compare.checking.orders import IMAGES, Order
+from compare.checking.plan import Sizes
 from compare.contract import NotOfferedError
 
 TAPS = ("images", "conv_in", "conv", "pool", "dense_in", "dense", "out")

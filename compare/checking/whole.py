@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import layers, layouts
+from compare.checking import arguments, arrays, backwards, forwards, layers, orders, trying, words
 from compare.checking.chain import Subject, about, loss_of
-from compare.checking.part import RATE, Part, Plan, Sizes, size_of
-from compare.checking.stranger import CrashedError, HungError, RaisedError, StrangersError
+from compare.checking.part import Part
+from compare.checking.plan import RATE, Plan, Sizes, size_of
+from compare.checking.things import CrashedError, HungError, RaisedError, StrangersError
 from compare.contract import NotOfferedError
 
 CONTRACT = ("activations", "gradients", "forward_stage", "backward_stage", "predict", "step")
@@ -56,7 +57,7 @@ class _Whole(Subject):
         part = self.parts["whole"]
         part.hold()
         if self.gives == "logits":
-            return float(self.right.forward_stage("loss", layouts.real(out), labels))
+            return float(self.right.forward_stage("loss", arrays.real(out), labels))
         return loss_of(out, labels)
 
     def _learn(self, images, labels, rate, keep):
@@ -70,7 +71,7 @@ class _Whole(Subject):
 def subject(classes, files, problems):
     """A subject of the first class that holds a whole network; None without one. `problems`: `finding.Problems`."""
     for cls in classes.values():
-        forward = layers.method_of(cls, METHODS)
+        forward = trying.method_of(cls, METHODS)
         if forward is None:
             continue
         found = None
@@ -100,12 +101,12 @@ def _find(cls, forward, files):
         files: of the code under test.
     """
     best, refusal = None, None
-    makers = layouts.constructors(cls, "whole")
+    makers = arguments.constructors(cls, "whole")
     everything = ("channels", "filters", "classes", "images")
     geometries = [(Sizes((10, 12, 2), 6, 7), ()), (Sizes((10, 12, 1), 6, 7), ("channels",)), (Sizes(), everything)]
     for make, (sizes, same) in itertools.product(makers, geometries):
         try:
-            weights, zeros = layers.weights_of(make(sizes, np.dtype(np.float64)), "whole", sizes, None)
+            weights, zeros = forwards.weights_of(make(sizes, np.dtype(np.float64)), "whole", sizes, None)
         except StrangersError:  # arguments that are not the code's
             continue
         except TypeError:  # nor are known to be
@@ -115,8 +116,8 @@ def _find(cls, forward, files):
         plan = Plan("whole", make, cls.name, forward, zeros=zeros)
         plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
         try:
-            tried = layers.settle(plan, layouts.whole_flows(), weights, sizes, files)
-        except layers.NotConnectedError as error:
+            tried = forwards.settle(plan, orders.whole_flows(), weights, sizes, files)
+        except trying.NotConnectedError as error:
             refusal = refusal or error
             continue
         best = tried if best is None or tried.score > best.score else best
@@ -137,23 +138,23 @@ def _find(cls, forward, files):
             x, labels = part.chunks(inputs["images"], inputs["labels"])[0]
             try:
                 out = part.forward(x)
-                plan = layers.places(part, lambda part=part, out=out, x=x, y=labels: part.call_learn(out, x, y))
+                plan = backwards.places(part, lambda part=part, out=out, x=x, y=labels: part.call_learn(out, x, y))
                 part = Part(plan, plan.sizes, np.float64)
                 part.set(parameters)
                 gradients = part.learn(x, labels)
             except (CrashedError, HungError) as error:
-                raise layers.TroubleError(layers.BACKWARD_TASK["whole"], error.outcome, error) from error
-            except layers.ATTEMPT as error:  # another method of that name, or other labels
-                if layers.progress(error, files) and _takes_labels(cls.methods[name]):
+                raise trying.TroubleError(backwards.BACKWARD_TASK["whole"], error.outcome, error) from error
+            except trying.ATTEMPT as error:  # another method of that name, or other labels
+                if trying.progress(error, files) and _takes_labels(cls.methods[name]):
                     raising = raising or error
                 continue
             right = network.gradients(x, labels)
-            agreed = sum(layers.close(gradients[key], right[key]) for key in gradients if key in right)
+            agreed = sum(trying.close(gradients[key], right[key]) for key in gradients if key in right)
             if plan.gradients:
                 found.append((-agreed, len(found), plan))
     if found:
         return layers.learn_dtypes(min(found, key=lambda each: each[:2])[2]), None
-    problem = layers.NotConnectedError("whole way back", str(raising)) if raising else None
+    problem = trying.NotConnectedError("whole way back", str(raising)) if raising else None
     if problem is not None:
         problem.__cause__ = raising
     return layers.learn_dtypes(best), problem
@@ -161,8 +162,8 @@ def _find(cls, forward, files):
 
 def _takes_labels(signature):
     """Whether a method wants images and their labels, by the names of its arguments."""
-    names = [layouts.plain(name) for name in signature.parameters]
-    return len(names) >= 2 and bool(layouts.LABELS & set(names))
+    names = [words.plain(name) for name in signature.parameters]
+    return len(names) >= 2 and bool(words.LABELS & set(names))
 
 
 class _Contract:

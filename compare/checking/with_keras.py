@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare.checking import framework
-from compare.checking.layouts import DENSE, IMAGES, KERNEL, Order
+from compare.checking.orders import DENSE, IMAGES, KERNEL, Order
 from compare.contract import NotOfferedError
 
 LAYERS = keras.layers

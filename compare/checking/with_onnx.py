@@ -9,7 +9,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from compare.checking import framework
-from compare.checking.layouts import DENSE, IMAGES, KERNEL, Order
+from compare.checking.orders import DENSE, IMAGES, KERNEL, Order
 from compare.contract import NotOfferedError
 
 TYPES = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}

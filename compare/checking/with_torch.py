@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own docu
 from torch.overrides import TorchFunctionMode
 
 from compare.checking import framework
-from compare.checking.layouts import DENSE, IMAGES, KERNEL, Order
+from compare.checking.orders import DENSE, IMAGES, KERNEL, Order
 from compare.contract import NotOfferedError
 
 MAXIMA = (F.max_pool2d, F.max_pool2d_with_indices, F.adaptive_max_pool2d, torch.max_pool2d)

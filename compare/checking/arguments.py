@@ -1,0 +1,261 @@
+"""What the arguments of a call of the code may mean, by their names."""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.checking import words
+from compare.checking.orders import KERNEL, Order
+from compare.contract import NotOfferedError
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def unknown(signature):
+    """Names of required arguments of a backward that its words say nothing about."""
+    known = dict.fromkeys(("rate", "labels", "x", "out", "cache"))
+    required = [p for p in signature.parameters.values() if p.default is p.empty]
+    return [p.name for p in required if p.kind not in VARIADIC and _kind(words.plain(p.name), known) is None]
+
+
+def fill(signature, name, given, hands=(), **known):
+    """(args, kwargs) of a call, by the names of the arguments; defaults are left alone.
+
+    Args:
+        hands: (name, kind) of arguments of which it was found out what they are to be handed.
+        given: for the first argument whose name does not say that it is something else.
+        known: what else can be handed over, by kind: `rate`, `labels`, and of the way back `x` and `out`, what went
+            into forward and what came out, and `cache`, what forward gave beside it.
+    Raises:
+        NotOfferedError: an argument without default for which nothing is known.
+    """
+    parameters = [p for p in signature.parameters.values() if p.kind not in VARIADIC]
+    kinds = [dict(hands).get(p.name) or _kind(words.plain(p.name), known) for p in parameters]
+    required = [p.default is p.empty for p in parameters]
+    if "given" in kinds:
+        first = kinds.index("given")
+    else:
+        free = [n for n, kind in enumerate(kinds) if kind is None] or [
+            n for n, kind in enumerate(kinds) if kind in ("x", "out", "cache")
+        ]
+        first = free[0] if free else -1
+    positional, keywords = [], {}
+    for number, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):
+        if number == first:
+            value = given
+        elif kind in known and (required[number] or kind in ("rate", "labels")):
+            value = known[kind]
+        elif not required[number]:
+            continue
+        elif kind == "training":
+            value = False
+        elif "rate" in known and sum(required) == 2:
+            value = known["rate"]  # the second of two, whatever its name
+        else:
+            raise NotOfferedError(f"{name} wants {parameter.name}, which nothing is known for")
+        if parameter.kind == parameter.POSITIONAL_ONLY:
+            positional.append(value)
+        else:
+            keywords[parameter.name] = value
+    any_arguments = [p for p in signature.parameters.values() if p.kind == p.VAR_POSITIONAL]
+    return ([given], keywords) if first < 0 and any_arguments else (positional, keywords)
+
+
+def _kind(name, known):
+    """What an argument stands for by its plain name: one of `known`, "training", "given" (an upstream gradient)."""
+    if name in words.RATES:
+        return "rate"
+    if name in words.LABELS and "labels" in known:
+        return "labels"
+    if name in words.TRAINING:
+        return "training"
+    if "x" not in known:  # on the way forward there is nothing else
+        return None
+    if (
+        name in words.UPSTREAM
+        or name.startswith(("dl", "dout", "grad", "delta"))
+        or name.endswith(("grad", "gradient"))
+    ):
+        return "given"
+    if name.endswith(words.CACHES):
+        return "cache" if "cache" in known else None
+    meant = {"x": words.INPUT_WORDS, "out": words.OUTPUT_WORDS}
+    return next((kind for kind, names in meant.items() if name in names and kind in known), None)
+
+
+FILTERS_GIVEN = ("IJ", "FIJ", "FCIJ", "IJCF")
+SIZES = words.FILTERS | words.CHANNELS | words.INPUTS | words.CLASSES
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """One way in which the arguments of a constructor may be meant.
+
+    shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
+    kernel: a window's size as one number, a pair, or the whole shape of the filters. pair: whether a stride is a pair.
+    weights: which of the orders weights that are handed over have. activation: what is asked for where one has to be.
+    """
+
+    shape: int = 0
+    text: bool = False
+    kernel: str = "number"
+    pair: bool = False
+    weights: int = 0
+    activation: str = "linear"
+
+
+def meanings(signature, stage):
+    """The `Meaning`s that a constructor's arguments may have, the most usual first."""
+    parameters = {words.plain(p.name): p for p in signature.parameters.values()}
+    shapes = range(3) if parameters.keys() & words.SHAPES_IN else (0,)
+    padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
+    texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
+    windows = parameters.keys() & words.WINDOWS
+    kernels = ("number", "pair", *(("filters",) if stage == "conv" else ())) if windows else ("number",)
+    pairs = (False, True) if parameters.keys() & {"stride", "strides"} else (False,)
+    weights = range(4) if parameters.keys() & {"w", "weight", "weights"} else (0,)
+    if stage == "conv" and parameters.keys() & words.FILTER_ITSELF:
+        weights = range(len(FILTERS_GIVEN) + 1)  # the filter itself, or how many, or how large
+    required = [name for name, p in parameters.items() if p.default is p.empty]
+    activations = ("linear", "relu") if set(required) & words.ACTIVATION_WORDS else ("linear",)
+    return [
+        Meaning(shape, text, kernel, pair, order, activation)
+        for activation in activations
+        for order in weights
+        for kernel in kernels
+        for pair in (pairs if kernel == "number" else (True, False) if len(pairs) > 1 else (False,))
+        for shape in shapes
+        for text in texts
+    ]
+
+
+def constructors(cls, stage):
+    """Functions (sizes, dtype) -> an object of the class, one for each way in which its arguments may be meant."""
+    if getattr(cls, "from_sizes", False):
+        return [cls]
+    signature = inspect.signature(cls)
+
+    def maker(meaning):
+        return lambda sizes, dtype: cls(**arguments(signature, cls.__name__, stage, sizes, dtype, meaning))
+
+    return [maker(meaning) for meaning in meanings(signature, stage)]
+
+
+def arguments(signature, name, stage, sizes, dtype, meaning):
+    """{name: value} of a call's arguments by what their names say.
+
+    Raises:
+        TypeError: an argument without default that nothing is known for. Numbers are given by their place only where
+            no name says anything: a size that fits by chance would be a mistake of ours.
+    """
+    parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    values, unknown = {}, []
+    for parameter in parameters:
+        value = _argument(words.plain(parameter.name), stage, sizes, dtype, meaning, parameter.default)
+        if value is not None:
+            values[parameter.name] = value
+        elif parameter.default is parameter.empty:
+            unknown.append(parameter.name)
+    if not unknown:
+        return values
+    usual: tuple = {"conv": (sizes.input_shape[2], sizes.filters, 3), "pool": (2, 2)}.get(stage, ())
+    usual = usual or (int(np.prod(sizes.pool)), sizes.classes)
+    if stage == "conv" and len(unknown) == 1 and len(values) == 0:
+        usual = (sizes.filters,)
+    short = all(len(each) <= 2 for each in unknown)  # a letter names nothing: what stands at its place is meant
+    named = {words.plain(p.name) for p in parameters if p.name in values}
+    if (named & SIZES and not short) or len(unknown) > len(usual):
+        raise TypeError(f"{name} wants {', '.join(unknown)}, which nothing is known for")
+    required = [p.name for p in parameters if p.default is p.empty]
+    places = [required.index(each) if named & SIZES else number for number, each in enumerate(unknown)]
+    if max(places) >= len(usual):
+        raise TypeError(f"{name} wants {', '.join(unknown)}, which nothing is known for")
+    return values | {each: usual[place] for each, place in zip(unknown, places, strict=True)}
+
+
+def preparation(signature, stage, sizes, dtype):
+    """The arguments of a method that prepares a layer, in their order; 0 for a number that nothing is known of."""
+    found = []
+    for parameter in signature.parameters.values():
+        if parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            break
+        name = words.plain(parameter.name)
+        value = _argument(name, stage, sizes, dtype, Meaning(), parameter.default)
+        found.append(0.0 if value is None else value)
+    return found
+
+
+def unary(methods):
+    """Public methods that take one argument, and might be the way forward."""
+    return [
+        name
+        for name, signature in methods.items()
+        if name[:1] != "_"
+        and name.lower().startswith(
+            ("forward", "feed", "conv", "pool", "maxpool", "activat", "process", "eval", "compute")
+        )
+        and sum(p.default is p.empty for p in signature.parameters.values()) == 1
+    ]
+
+
+def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empty):
+    """The value of a constructor's argument by its plain name; None if it is not known, or the default will do."""
+    h, w, c = sizes.input_shape if stage in ("conv", "whole") else sizes.conv
+    p, q, f = sizes.pool
+    if name in words.SHAPES_IN:
+        if stage == "logits":
+            return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
+        return ((h, w, c), (c, h, w), (h, w))[meaning.shape]
+    if name in ("padding", "pad"):
+        if stage != "conv" and stage != "whole":  # a pool has none, whatever the convolution has
+            return None if default is not inspect.Parameter.empty else 0
+        same = sizes.padding == "same"
+        text = sizes.padding.upper() if isinstance(default, str) and default.isupper() else sizes.padding
+        return text if meaning.text else int(same)
+    if name in ("stride", "strides"):
+        size = 2 if stage == "pool" else 1
+        return (size, size) if meaning.pair else size
+    if name in ("seed", "randomstate"):
+        return 0
+    if name in words.RATES:
+        return 1.0  # set anew before each call
+    if name == "dtype":
+        return np.dtype(dtype).type
+    if words.neutral(name):
+        # nothing is added to the gradients, nor kept from step to step, whatever the code would do if it were not told
+        return 0.0 if default is inspect.Parameter.empty or isinstance(default, float) else None
+    if name in words.ACTIVATION_WORDS and default is inspect.Parameter.empty:
+        return meaning.activation
+    if stage == "conv" and name in words.FILTER_ITSELF and meaning.weights:
+        order = Order(KERNEL, tuple(FILTERS_GIVEN[meaning.weights - 1]))
+        return np.zeros(order.shape((3, 3, c, sizes.filters)), dtype)
+    if stage in ("conv", "logits") and name in ("w", "weight", "weights"):
+        return _weights(stage, sizes, dtype)[meaning.weights % 4]
+    if stage in ("conv", "logits") and name in ("b", "bias", "biases"):
+        if isinstance(default, bool) or default is not inspect.Parameter.empty:
+            return None  # a switch, or something that it makes by itself
+        return np.zeros(sizes.filters if stage == "conv" else sizes.classes, dtype)
+    if stage in ("conv", "whole") and name in words.FILTERS:
+        return sizes.filters
+    if stage in ("conv", "whole") and name in words.CHANNELS:
+        return c
+    if stage in ("logits", "whole") and name in words.CLASSES:
+        return sizes.classes
+    if stage == "logits" and name in words.INPUTS:
+        return p * q * f
+    if stage in ("conv", "pool") and name in words.WINDOWS:
+        size = 2 if stage == "pool" else 3
+        whole = (3, 3, c, sizes.filters)
+        return {"number": size, "pair": (size, size), "filters": whole}[meaning.kernel]
+    return None
+
+
+def _weights(stage, sizes, dtype):
+    """Zeros in the orders that weights handed to a constructor may have."""
+    c, f, rows, k = sizes.input_shape[2], sizes.filters, int(np.prod(sizes.pool)), sizes.classes
+    shapes = [(f, c, 3, 3), (3, 3, c, f), (f, 3, 3, c), (f, 3, 3)] if stage == "conv" else [(rows, k), (k, rows)] * 2
+    return [np.zeros(shape, dtype) for shape in shapes]

@@ -1,0 +1,233 @@
+"""The way back of a layer found out by trying: what it is handed, and where it leaves its gradients."""
+
+import dataclasses
+import itertools
+import re
+
+import numpy as np
+
+from compare.checking import arguments, arrays, naming, orders, words
+from compare.checking.forwards import prepared, settle
+from compare.checking.part import Part, head_upstream, items_of
+from compare.checking.plan import INPUT
+from compare.checking.things import CrashedError, HungError
+from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, matches, progress
+
+BACKWARD_TASK = {"head": "head backward", "whole": "gradients"}
+NOWHERE = object()
+INPUT_GRADIENTS = {"dinputs", "dinput", "dx", "gradinput", "inputgrad", "dlinput", "dimage", "dimages"}
+
+
+def learn_backward(plan, files=()):
+    """The plan with the places at which the code's backward leaves its gradients.
+
+    Raises:
+        NotConnectedError: it has a backward, which raised in every way that it was called.
+        TroubleError: it did what no way to call it excuses.
+    """
+    methods = plan.make(plan.sizes, np.dtype(np.float64)).methods
+    names = [name for name in naming.BACKWARDS if name in methods]
+    if not names or plan.stage == "probabilities":  # the softmax's own derivative is no quantity of this network
+        return plan
+    task = BACKWARD_TASK.get(plan.stage, f"{plan.stage} backward")
+    farthest: Exception | None = None
+    best: tuple = (-1, None)
+    ways = itertools.product(names, (plan.make, *prepared(plan.make, plan, methods)))
+    for name, make, hands in [(*way, hands) for way in ways for hands in _hands(methods[way[0]])]:
+        try:
+            found = _learnt(dataclasses.replace(plan, backward=name, make=make, hands=hands))
+        except (CrashedError, HungError) as error:
+            raise TroubleError(task, error.outcome, error) from error
+        except ATTEMPT as error:  # a way to call it that is not the code's may fail in any way
+            if farthest is None or progress(error, files) > progress(farthest, files):
+                farthest = error
+            continue
+        right = _right(found)
+        best = max(best, (right, found), key=lambda each: each[0])
+        if right == len(found.weights) + 1:
+            break
+    if best[1] is not None:
+        return best[1]
+    if excuseless(farthest):
+        raise TroubleError(task, "raised", farthest) from farthest
+    raise NotConnectedError(f"{plan.stage} backward", farthest) from farthest
+
+
+def _hands(signature):
+    """What arguments that are named like nothing known may stand for: () first, then what a layer remembers."""
+    names = arguments.unknown(signature)
+    kinds = ("given", "x", "out", "cache")
+    several = itertools.permutations(kinds, len(names)) if 1 <= len(names) <= len(kinds) else ()
+    return [(), *(tuple(zip(names, each, strict=True)) for each in several)]
+
+
+def _right(plan):
+    """How many of a backward's gradients, the input's among them, are what the right network gives; 0 for a head."""
+    if plan.stage == "head":
+        return 0
+    network, parameters, inputs = plan.sizes.trial()
+    part = Part(plan, plan.sizes, np.float64)
+    part.set(parameters)
+    (x,) = part.chunks(inputs[INPUT[plan.stage]])[0]
+    dy = np.random.default_rng(6).standard_normal(part.forward(x).shape)
+    right = network.backward_stage(plan.stage, x, dy)
+    try:
+        found = part.backward(dy)
+    except ATTEMPT:  # it went once: the second time is the judge's affair
+        return 0
+    wanted = {"x" if name == INPUT[plan.stage] else name: value for name, value in right.items()}
+    return sum(close(found[name], wanted[name]) for name in found if name in wanted)
+
+
+def _learnt(plan):
+    """The plan with where its backward leaves gradients; raises what the code raises where no form is what it takes."""
+    network, parameters, inputs = plan.sizes.trial()
+    forms = ("d_probabilities", "d_logits", "label", "one-hot") if plan.stage == "head" else ("",)
+    found: list = []
+    failure: Exception | None = None
+    for form in forms:
+        part = Part(plan, plan.sizes, np.float64)
+        part.set(parameters)
+        x, labels = part.chunks(inputs[INPUT[plan.stage]], inputs["labels"])[0]
+        y = part.forward(x)
+        try:
+            if plan.stage != "head":
+                dy = np.random.default_rng(6).standard_normal(y.shape)
+                found_places = places(part, lambda part=part, dy=dy: part.call_backward(dy))
+                right = network.backward_stage(plan.stage, x, dy)
+                _follow(part, found_places, x, dy, right)
+                return dataclasses.replace(found_places, divides=_divides(found_places, part.held, x, dy, right))
+            part.plan = dataclasses.replace(plan, taken=form)
+            given = head_upstream(part.plan, y, labels, len(x))
+            learnt = places(part, lambda part=part, given=given: part.call_backward(given))
+            single = network.backward_stage("loss", network.forward_stage("logits", x), np.float64(1), labels)["logits"]
+            network.forward_stage("logits", x)
+            right = network.backward_stage("logits", x, single)["dense_weight"]
+            part = Part(learnt, plan.sizes, np.float64)
+            part.set(parameters)
+            part.forward(x)
+            agrees = close(part.backward(given).get("dense_weight", np.zeros(0)), right)
+            found.append((not agrees, len(found), learnt))
+        except (CrashedError, HungError):
+            raise
+        except ATTEMPT as error:  # another form may be what it takes
+            failure = failure or error
+    if not found and failure is not None:
+        raise failure
+    return min(found)[2]
+
+
+def _divides(plan, parameters, x, dy, right):
+    """Whether a dense layer's backward divides by the size of the batch, which is then not done at the loss."""
+    if plan.stage != "logits" or "dense_weight" not in plan.gradients or len(x) == 1:
+        return False
+    part = Part(plan, plan.sizes, np.float64)
+    part.set(parameters)
+    part.forward(x)
+    return close(part.backward(dy).get("dense_weight", np.zeros(0)), right["dense_weight"] / len(x))
+
+
+def _follow(part, plan, x, dy, right):
+    """Raise ValueError where what the weights move by shows no gradient: no plain step was made.
+
+    It must double with the upstream gradient; and where it is not the right one, the same again must give the same.
+    """
+    names = [name for name, (how, _) in plan.gradients.items() if how == "moved"]
+
+    def moved(again, times):
+        again.forward(x)
+        return {name: value for name, value in again.backward(times * dy).items() if name in names}
+
+    def same(one, other):
+        return all(np.allclose(one[name], other[name], rtol=1e-3, atol=1e-9) for name in names)
+
+    if names:
+        parts = [Part(plan, part.sizes, part.dtype) for _ in range(2)]
+        for each in parts:
+            each.set(part.held)
+        once, twice = moved(parts[0], 1), moved(parts[1], 2)
+        plain = same({name: 2 * once[name] for name in names}, twice)
+        known = all(close(once[name], right[name]) for name in names)
+        if not plain or not (known or same(once, moved(parts[0], 1))):
+            raise ValueError("the weights move by more than a rate times the gradient, as by momentum or Adam")
+
+
+def _is_gradient_of(path, weight):
+    """Whether a name says that it is the gradient of a weight, whatever its shape: dW or grads[W] of W or weights."""
+    name, wanted = (words.plain(str(each[-1]).lstrip("._")) for each in (path, weight))
+    bare = re.sub(r"^(grad|delta|nabla|d)", "", name)
+    return arrays.is_gradient(path) and any(each and wanted.startswith(each) for each in (bare, name))
+
+
+def places(part, call):
+    """The plan of a part whose forward has run, with where a call leaves gradients."""
+    plan = part.plan
+    kinds = "fciuO"  # a gradient of another dtype is found like any other: the dtype is for the judge
+    before = {path: array.copy() for path, array in arrays.arrays_of(part.code, kinds=kinds).items()}
+    items = items_of(call())
+    native = plan.inward.shape(part.x_shape)
+    key = next((key for key, value in items.items() if matches(value, native)), NOWHERE)
+    dx = None if key is NOWHERE else ("returned", key)
+    items.pop(key, None)
+    gradients = {}
+    signature = part.code.methods[plan.backward]
+    takes_rate = any(words.plain(name) in words.RATES for name in signature.parameters)
+    after = arrays.arrays_of(part.code, kinds=kinds)
+    weights = {path for paths, _ in plan.weights.values() for path in paths}
+    fresh = [path for path, a in after.items() if path not in before or not arrays.same(a, before[path])]
+    for name, (paths, order) in plan.weights.items():
+        shape = order.shape(part.shapes[name])
+        keys = [key for key, value in items.items() if matches(value, shape)]
+        stored = [p for p in fresh if p not in weights and arrays.is_gradient(p) and matches(after[p], shape)]
+        if keys:
+            gradients[name] = ("returned", keys[0])
+            items.pop(keys[0])
+        elif stored:
+            gradients[name] = ("stored", stored[0])
+        elif other := [p for p in fresh if p not in weights and _is_gradient_of(p, paths[0])]:
+            gradients[name] = ("stored", other[0])
+        elif other := [key for key in items if isinstance(key, str) and _is_gradient_of(("d", key), paths[0])]:
+            gradients[name] = ("returned", other[0])
+        elif paths[0] in fresh or takes_rate:  # given a rate, it is to move them: that it does not is a mistake
+            gradients[name] = ("moved", None)
+    missing, left = [name for name in plan.weights if name not in gradients], [k for k, v in items.items() if v.ndim]
+    if len(missing) == len(left) == 1:  # one gradient is wanted and one is given: its shape is for the judge
+        gradients[missing[0]] = ("returned", left[0])
+    if dx is None:
+        own = [path for path in fresh if path not in weights and matches(after[path], native)]
+        named = [path for path in own if words.plain(str(path[-1]).lstrip(".")) in INPUT_GRADIENTS]
+        dx = ("stored", named[0]) if named else None
+    if dx is None and plan.stage == "pool" and (not items or len(items) == 1):  # there is nothing else that it could be
+        dx = ("returned", next(iter(items), None))
+    return dataclasses.replace(plan, dx=dx, gradients=gradients)
+
+
+def find_way_back(plan, files=()):
+    """The plan of `find_layer` with its way back. Raises NotConnectedError or TroubleError as `learn_backward`."""
+    failure, found = None, plan
+    try:
+        found = learn_backward(plan, files)
+    except NotConnectedError as error:
+        failure = error
+    if not failure and (not found.backward or set(found.gradients) == set(plan.weights)):
+        return found
+    one = plan if plan.one_image else _for_one_image(plan, files)
+    more = (len(one.gradients), bool(one.dx)) > (len(found.gradients), bool(found.dx))
+    if one.score >= plan.score and more:
+        return one
+    if failure:
+        raise failure
+    return found
+
+
+def _for_one_image(plan, files):
+    """The same layer for one image at a time, if it can be that; else the plan as it is."""
+    # it may be meant for one image: then forward takes several by chance, and backward does not
+    flows = [flow for flow in orders.flows(plan.stage, "FPQ" in plan.inward.letters) if flow[0]]
+    if plan.inward.axes[-1] == "N":
+        flows = [(True, plan.inward, plan.outward)]
+    try:
+        one = settle(plan, flows, {name: [each] for name, each in plan.weights.items()}, plan.sizes, files)
+        return learn_backward(one, files)
+    except (NotConnectedError, TroubleError):  # what the code did with batches is what is told
+        return plan

@@ -1,0 +1,276 @@
+"""The way forward of a layer found out by trying: how it is made and called, and where its arrays lie."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+
+from compare.checking import arguments, arrays, naming, orders
+from compare.checking.conventions import ACTIVATIONS
+from compare.checking.part import Part
+from compare.checking.plan import INPUT, Plan, Sizes, size_of
+from compare.checking.things import CrashedError, HungError, RaisedError
+from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, progress
+from compare.contract import NotOfferedError
+
+WEIGHTS = {"conv": ("conv_weight",), "logits": ("dense_weight", "dense_bias"), "pool": (), "probabilities": ()}
+
+WEIGHTS |= {"head": WEIGHTS["logits"], "whole": ("conv_weight", *WEIGHTS["logits"])}
+
+# The call, as `observe.TASKS` has it, in which a layer is tried out.
+FORWARD_TASK = {"head": "head", "whole": "activations"}
+
+
+def settle(plan, flows, weights, sizes, files=()):
+    """The plan with layouts that agree with the right network, or else run and give the right shape, or else get far.
+
+    Args:
+        plan: without layouts.
+        flows: (one image at a time, order in, order out), the usual ones first.
+        weights: by the contract's name, a list of (paths, order).
+        sizes: a geometry of which the code can be made.
+        files: of the code under test.
+    """
+    task = FORWARD_TASK.get(plan.stage, f"{plan.stage} forward")
+    _, parameters, inputs = sizes.trial()
+    x = inputs[INPUT[plan.stage]]
+    outputs = {"head": ("probabilities", "logits"), "logits": ("logits", "probabilities")}
+    outputs |= {"whole": outputs["head"]}
+    wanted = outputs.get(plan.stage, (plan.stage,))
+    best, reached, ran, farthest = dataclasses.replace(plan, score=-1), -1, 0, None
+    batches: dict = {}
+    for chosen in itertools.product(*weights.values()):
+        for one_image, inward, outward in flows:
+            tried = dataclasses.replace(plan, one_image=one_image, inward=inward, outward=outward, sizes=sizes, score=0)
+            tried = dataclasses.replace(tried, weights=dict(zip(weights, chosen, strict=True)), gives=wanted[0])
+            try:
+                part = Part(tried, sizes, np.float64)
+                part.set(parameters)
+                with np.errstate(all="ignore"):
+                    found = np.concatenate([part.forward(chunk).copy() for (chunk,) in part.chunks(x)])
+            except (CrashedError, HungError) as error:
+                raise TroubleError(task, error.outcome, error) from error
+            except ATTEMPT as error:  # a layout that is not the code's may fail in any way
+                if best.score < 1 and progress(error, files) > reached:
+                    best, reached, farthest = tried, progress(error, files), error
+                continue
+            if not found.size:  # no number came out: nothing is known of these layouts
+                continue
+            agreed = next((name for name in wanted if close(found, inputs[name])), None)
+            if not agreed and plan.stage == "conv" and (act := _activation(found, inputs["conv"])):
+                agreed, tried = "conv", dataclasses.replace(tried, activation=act)
+            if agreed:
+                # right for batches of one, and wrong for those that it takes: it is judged as code for batches
+                wrong = batches.get((inward, outward, str(chosen))) if one_image else None
+                return _as_stage(dataclasses.replace(wrong or tried, score=3, gives=agreed))
+            if not one_image and found.shape == inputs[wanted[0]].shape:
+                batches[inward, outward, str(chosen)] = tried
+            score = 2 if found.shape == inputs[wanted[0]].shape else 1
+            ran += score == 2
+            if score > best.score:
+                sums = len(wanted) == 2 and np.allclose(arrays.real(found).sum(axis=-1), 1, atol=1e-3)
+                gives = next(name for name in wanted if (name == "probabilities") == sums or len(wanted) == 1)
+                best = _as_stage(dataclasses.replace(tried, score=score, gives=gives))
+    if best.score < 1 and farthest is not None and excuseless(farthest):
+        raise TroubleError(task, "raised", farthest) from farthest
+    if best.score < 1:
+        raise NotConnectedError(plan.stage, farthest) from farthest
+    return dataclasses.replace(best, chosen=ran > 1)
+
+
+def _activation(found, conv):
+    """The activation that a convolution ends in, by what came out; "" for none that is known."""
+    return next((name for name, (function, _) in ACTIVATIONS.items() if close(found, function(conv))), "")
+
+
+def _as_stage(plan):
+    """A dense layer that gives probabilities is a head."""
+    if plan.stage not in ("head", "logits"):
+        return plan
+    return dataclasses.replace(plan, stage="head" if plan.gives == "probabilities" else "logits")
+
+
+def prepared(make, plan, methods):
+    """Makers that call, on what `make` makes, a method that many layers want to be called before they are used."""
+
+    def preparing(name):
+        def making(sizes, dtype):
+            code = make(sizes, dtype)
+            code.call(name, *arguments.preparation(methods[name], plan.stage, sizes, dtype))
+            return code
+
+        return making
+
+    return [preparing(name) for name in naming.PREPARES if name in methods]
+
+
+def find_layer(cls, stage, files=(), channels_first=False, after=None):
+    """The `Plan` of a layer class: how it is made and called, found by trying.
+
+    Args:
+        cls: the class; `stage`: "conv", "pool", "logits" (also for a layer that ends in the softmax: the plan's stage
+            is "head" then) or "probabilities".
+        channels_first: whether the layer before hands on (F, P, Q), which is then the usual order of flattening.
+        after: for a softmax, the `Plan` of the dense layer: what that one gives, this one takes, batches or columns.
+    Raises:
+        LookupError: no object of the class could be made, or it has no weights of a shape for this stage; the cause,
+            if it is an error of the code, is the `__cause__`.
+    """
+    forwards = [name for name in naming.FORWARDS if name in cls.methods] or arguments.unary(cls.methods)
+    if not forwards:
+        raise NotConnectedError(stage, f"no method {', '.join(naming.FORWARDS[:3])}")
+    makers = arguments.constructors(cls, stage)
+    found: list = []
+    failures: list = []
+    for padding in ("valid", "same") if stage == "conv" else ("valid",):
+        best = None
+        for forward, make, (sizes, same) in itertools.product(forwards, makers, _geometries(makers, stage, padding)):
+            for making in alive(make, stage, forward, sizes, channels_first):
+                try:
+                    weights, zeros = weights_of(making(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
+                except (CrashedError, HungError) as error:
+                    raise TroubleError(f"{stage} forward", error.outcome, error) from error
+                except ATTEMPT as error:  # arguments that are not the code's; the farthest is told if none are
+                    failures.append(error)
+                    continue
+                if all(weights.values()):
+                    break
+            else:
+                continue
+            plan = Plan(stage, making, cls.name, forward, zeros=zeros, paddings=(padding,))
+            plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
+            flows = orders.flows(stage, channels_first)
+            if after is not None:
+                flows = [flow for flow in flows if flow[:2] == (after.one_image, after.outward)] or flows
+            try:
+                tried = settle(plan, flows, weights, sizes, files)
+            except NotConnectedError as error:
+                failures.append(error.__cause__ or error)
+                continue
+            if tried.agreed and set(tried.same) == {"channels"} and best is not None and _shape_at(tried, best.sizes):
+                tried = dataclasses.replace(tried, same={})  # right for one channel, and wrong for those it takes
+            best = tried if best is None or tried.score > best.score else best
+            if best.agreed:
+                break
+        found += [best] if best else []
+    if not found:
+        cause = max(failures, key=lambda error: progress(error, files), default=None)
+        raise NotConnectedError(stage, cause or "it keeps no weights of a known shape") from cause
+    plan = max(found, key=lambda best: best.score)
+    if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
+        # it ran once, by chance: what it raises at another size would be of our making
+        raise NotConnectedError(stage, "no way to call it gave what a right layer gives, at more than one size")
+    paddings = tuple(each.paddings[0] for each in found if each.score >= 2 and each.make is plan.make)
+    return dataclasses.replace(plan, paddings=paddings or plan.paddings)
+
+
+def alive(make, stage, forward, sizes, channels_first):
+    """Makers of an object that holds its weights: as it is made, prepared by a method, after a first call."""
+    yield make
+    if not WEIGHTS[stage]:
+        return
+    try:
+        code = make(sizes, np.dtype(np.float64))
+    except (RaisedError, TypeError, NotOfferedError):  # the caller has met the same
+        return
+    plan = Plan(stage, make, "", forward)
+    makers = [make, *prepared(make, plan, code.methods)]
+    yield from makers[1:]
+    for each in makers:
+        for _, inward, _ in orders.flows(stage, channels_first):
+            yield called(each, stage, forward, inward)
+
+
+def called(make, stage, forward, inward):
+    """A maker whose object has gone forward once: many layers make their weights only then."""
+
+    def making(sizes, dtype):
+        part = Part(Plan(stage, make, "", forward, inward=inward, outward=inward), sizes, dtype)
+        given = inward.native(np.zeros(_input_shape(stage, sizes), dtype))
+        part.last = {"x": given}
+        part._call(forward, given, labels=np.zeros(len(given), int))
+        return part.code
+
+    return making
+
+
+def _input_shape(stage, sizes):
+    return (2, *(sizes.pool if stage == "logits" else sizes.input_shape))
+
+
+def _shape_at(plan, sizes):
+    """Whether a plan gives the right shape at other sizes; None where it raises."""
+    _, parameters, inputs = sizes.trial()
+    try:
+        part = Part(plan, sizes, np.float64)
+        part.set(parameters)
+        given = part.chunks(inputs[INPUT[plan.stage]])
+        return np.concatenate([part.forward(chunk) for (chunk,) in given]).shape == inputs[plan.stage].shape
+    except ATTEMPT:  # it cannot be run at these sizes, in whatever way it says so
+        return None
+
+
+def has_weights(cls):
+    """Whether an object of the class that needs no arguments keeps arrays; True if it needs some."""
+    try:
+        return bool(arrays.arrays_of(cls()))
+    except RaisedError:
+        return True
+
+
+def _geometries(makers, stage, padding):
+    """(sizes, names of those that cannot be chosen), the most general first."""
+    if stage == "probabilities":
+        return [(Sizes((10, 12, 1), 6, 7), ())]
+    if stage == "pool":
+        one = [(Sizes((10, 12, 1), 1, 7), ("filters",)), (Sizes((28, 28, 1), 1, 7), ("filters", "images"))]
+        return [(Sizes((10, 12, 1), 6, 7), ()), (Sizes((28, 28, 1), 6, 7), ("images",)), *one]
+    found: list = [] if stage == "logits" else [(Sizes((10, 12, 2), 6, 7, padding), ())]
+    found.append((Sizes((10, 12, 1), 6, 7, padding), ("channels",) if stage == "conv" else ()))
+    for make in makers:
+        try:
+            held = arrays.arrays_of(make(Sizes(padding=padding), np.dtype(np.float64)))
+        except ATTEMPT:  # its message is told by the caller, who makes the same object again
+            continue
+        shapes = [array.shape for path, array in held.items() if not arrays.is_gradient(path)]
+        if stage == "conv":
+            c, f = next((own for shape in shapes if (own := orders.kernel_sizes(shape))), (1, 8))
+            found.append((Sizes((10, 12, c), f, 7, padding), ("channels", "filters")))
+            found.append((Sizes((28, 28, c), f, 7, padding), ("channels", "filters", "images")))
+        else:
+            for rows, k in [shape for shape in shapes if len(shape) == 2 and min(shape) > 1]:
+                pair = (max(rows, k), min(rows, k))
+                size = (28, 28, 1) if pair[0] == 1352 else (2 * pair[0] + 2, 4, 1)
+                found.append((Sizes(size, 8 if pair[0] == 1352 else 1, pair[1]), ("inputs", "classes")))
+        break
+    if stage == "conv":  # one filter for one map, which may be the whole layer
+        found += [(Sizes((10, 12, c), 1, 7, padding), ("channels", "filters")) for c in (2, 1)]
+        found.append((Sizes((28, 28, 1), 1, 7, padding), ("channels", "filters", "images")))
+    return found
+
+
+def weights_of(code, stage, sizes, channels_first):
+    """({name: [(paths, order), ...]}, paths to hold at 0): where an object may keep the parameters of a stage."""
+    kept: dict = {}
+    for path, array in arrays.arrays_of(code).items():
+        if not arrays.is_gradient(path) and not arrays.is_memory(path):
+            kept.setdefault(id(array), ([], array))[0].append(path)
+    found: dict = {name: [] for name in WEIGHTS[stage]}
+    shapes = sizes.shapes()
+    zeros: list = []
+    for paths, array in kept.values():
+        readings = {
+            "conv_weight": lambda shape=array.shape: orders.kernel_orders(shape, *shapes["conv_weight"][2:]),
+            "dense_weight": lambda shape=array.shape: orders.dense_orders(
+                shape, sizes.pool, sizes.classes, channels_first
+            ),
+            "dense_bias": lambda shape=array.shape: orders.bias_orders(shape, sizes.classes),
+        }
+        known = [(name, order) for name in found for order in readings[name]()]
+        for name, order in known:
+            found[name].append((paths, order))
+        if not known and stage in ("conv", "whole") and array.size in (sizes.filters, int(np.prod(sizes.conv))):
+            zeros += paths
+    if "dense_bias" in found and not found["dense_bias"]:
+        del found["dense_bias"]  # a layer without bias is judged as such
+    return found, tuple(zeros)

@@ -1,0 +1,132 @@
+"""The files of a target, loaded in the process of the code."""
+
+import re
+from pathlib import Path
+
+from compare.checking import models, notebook
+from compare.checking.explaining import explain
+from compare.checking.stranger import PROJECT, Stranger
+from compare.checking.things import CrashedError, HungError, RaisedError
+from compare.contract import UnavailableError
+
+FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
+SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
+
+
+class NothingFoundError(ValueError):
+    """The code holds nothing that can be checked; the message says what was looked for and what there is."""
+
+
+class ImportFailedError(Exception):
+    """The code fails while it is imported; the message is by `explain`. outcome: "raised", "crashed" or "hung"."""
+
+    def __init__(self, message, outcome="raised"):
+        super().__init__(message)
+        self.outcome = outcome
+
+
+def split(target):
+    """(place, name) of a target: "FILE:Name" is two."""
+    head, colon, tail = target.rpartition(":")
+    if colon and tail.isidentifier() and not Path(target).exists():
+        return head, tail
+    return target, ""
+
+
+def files_of(place):
+    """The files that a place stands for: all of a folder, those first that are named like layers."""
+    path = Path(place)
+    if not path.is_dir():
+        return [path.resolve()] if path.is_file() else []
+    names = [next((stem for stem in stems if (path / f"{stem}.py").is_file()), None) for stems in FILES]
+    first = [path / f"{stem}.py" for stem in names if stem]
+    if not first and (path / "__init__.py").is_file():
+        first = [path / "__init__.py"]
+    rest = [file for file in sorted(path.glob("*.py")) if file not in first and not SKIPPED.match(file.name)]
+    return [file.resolve() for file in [*first, *rest]]
+
+
+def load(place, stranger, left_out):
+    """Numbers of the loaded modules. Of a folder what cannot be loaded is left out, unless nothing can."""
+    files = files_of(place)
+    path = Path(place)
+    if path.is_dir() and not files:
+        raise NothingFoundError(f"{place} has no .py files")
+    if not files and (path.suffix in (".py", ".ipynb") or not all(part.isidentifier() for part in place.split("."))):
+        raise FileNotFoundError(f"no file or folder {place}")
+    if not files:
+        return [_module(place, stranger)]
+    if len(files) == 1:
+        return [_import(files[0], stranger, left_out)]
+    loaded, failed = [], []
+    for file in files:
+        try:
+            loaded.append(_import(file, stranger, left_out, project=True))
+        except (ImportFailedError, UnavailableError) as error:
+            failed.append(error)
+            left_out.append(f"{file.name} was left out: {error}")
+    if not loaded:
+        raise failed[0]
+    return loaded
+
+
+def _module(place, stranger):
+    """A module by its name, where Python finds it from the folder one stands in."""
+    return run_loading(lambda: stranger.load("module", name=place), place)
+
+
+def _import(file, stranger, left_out, project=False):
+    """Import a file by its path, under the name that it has in its outermost package.
+
+    Args:
+        project: whether it is one of several: then of a script, which computes as it is loaded, definitions are taken.
+    """
+    source, note = None, None
+    if file.suffix == ".ipynb":
+        try:
+            source, note = notebook.definitions(notebook.cells(file), file.name)
+        except ValueError as error:
+            raise NothingFoundError(str(error)) from error
+    elif file.suffix != ".py":
+        raise NothingFoundError(f"{file}: found a file that ends in {file.suffix!r}, wanted .py, .ipynb or .onnx")
+    elif project and notebook.computes(text := file.read_text(errors="replace")):
+        source, note = notebook.definitions([text], file.name, "file")
+    left_out += [note] if note else []
+    folder, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
+    while source is None and (folder / "__init__.py").is_file():
+        folder, parts = folder.parent, [folder.name, *parts]
+    outermost = folder / parts[0] / "__init__.py" if file.parent != folder else file
+    return run_loading(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
+
+
+def run_loading(load, place):
+    """What loading gives; ImportFailedError, UnavailableError or FileNotFoundError for what it raises."""
+    try:
+        return load()
+    except (CrashedError, HungError) as error:
+        raise ImportFailedError(str(error), error.outcome) from error
+    except RaisedError as error:
+        name = error.raised["name"] or ""
+        if "ModuleNotFoundError" in error.raised["bases"]:
+            if missing := models.unavailable(name, error.raised["texts"][0]):
+                raise missing from error
+            if name and str(place).startswith(name) and not isinstance(place, Path):
+                raise FileNotFoundError(f"no file, folder or module {place}") from error
+        raise ImportFailedError(explain(error)) from error
+
+
+def stranger_of(target, threads, limit):
+    """The `Stranger` for a target: where it stands, what is on its search path."""
+    place, _ = split(target)
+    path = Path(place).resolve()
+    if not path.exists():
+        return Stranger([Path.cwd()], [place], threads, limit)
+    folder = path if path.is_dir() else path.parent
+    folders, root = [folder], folder
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    folders.append(root)
+    # files are often written to be run from the root of their repository, or from a folder above with the scripts
+    above = [parent for parent in (root, *root.parents) if (parent / ".git").exists()][:1]
+    folders += [p for p in above or root.parents[:1] if p != PROJECT and (above or list(p.glob("*.py")))]
+    return Stranger(list(dict.fromkeys(folders)), [str(path)], threads, limit)

@@ -1,0 +1,208 @@
+"""The loss of the code, a function or a class, held to the cross-entropy."""
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+
+from compare.checking import arrays, backwards, naming, trying, words
+from compare.checking.naming import stage_of
+from compare.checking.words import plain
+from numpy_cnn.layers import Layers
+
+CLASS_COUNTS = {"numclass", "numclasses", "nclass", "nclasses", "classes", "noutputs", "outputsize", "k", "c"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A loss function as the code wants it called.
+
+    takes: "probabilities" or "logits". labels: "index" or "one-hot". labels_first: their place in the call.
+    batches_of_one: whether it stands behind layers that take one image at a time, and does as they do.
+    gradient: a function that gives that of the logits.
+    value_at, gradient_at: the places of value and gradient where the loss returns several things; None for a bare
+        value, and where no gradient is among them.
+    """
+
+    function: Any
+    takes: str
+    labels: str
+    labels_first: bool
+    one_image: bool
+    batches_of_one: bool = False
+    gradient: Any = None
+    value_at: int | None = None
+    gradient_at: int | None = None
+
+    @property
+    def gives_gradient(self):
+        """Whether there is a gradient of the logits."""
+        return self.gradient_at is not None or self.gradient is not None
+
+    def described(self):
+        """What was found out, in one line."""
+        how = "one image at a time" if self.one_image else "a batch at a time"
+        name = self.function.__name__
+        return f"{name} is taken as the loss: {how}, of {self.takes}, labels as {self.labels}"
+
+    def _chunks(self, x, labels):
+        given = np.eye(x.shape[1], dtype=x.dtype)[labels] if self.labels == "one-hot" else np.array(labels)
+        if not self.one_image:
+            size = 1 if self.batches_of_one else len(x)
+            return [(x[n : n + size].copy(), given[n : n + size]) for n in range(0, len(x), size)]
+        return [(row.copy(), y if self.labels == "one-hot" else int(y)) for row, y in zip(x, given, strict=True)]
+
+    def _call(self, function, x, y):
+        parameters = list(inspect.signature(function).parameters.values())
+        first, second = (y, x) if self.labels_first else (x, y)
+        if len(parameters) < 2:
+            raise TypeError(f"{function.__name__} takes one argument, wanted a prediction and its labels")
+        more = [plain(p.name) for p in parameters[2:] if p.default is p.empty and p.kind != p.VAR_KEYWORD]
+        if more and not set(more) <= CLASS_COUNTS:
+            raise TypeError(f"{function.__name__} wants {', '.join(more)}, which nothing is known for")
+        return function(first, second, *(np.shape(x)[-1] for _ in more))
+
+    def value(self, x, labels):
+        """The loss of probabilities or logits (N, K), whichever it takes; the mean of what it gives for each image."""
+        found = [self._call(self.function, *chunk) for chunk in self._chunks(x, labels)]
+        found = [each if self.value_at is None else each[self.value_at] for each in found]
+        return np.mean([np.mean(each) for each in found]).astype(np.asarray(found[0]).dtype)
+
+    def d_logits(self, x, labels):
+        """(N, K), of the mean over images where the code takes one at a time."""
+        if self.gradient_at is not None:
+            found = [self._call(self.function, *chunk)[self.gradient_at] for chunk in self._chunks(x, labels)]
+        else:
+            found = [self._call(self.gradient, *chunk) for chunk in self._chunks(x, labels)]
+        if not self.one_image and not self.batches_of_one:
+            return np.asarray(found[0])
+        return np.stack([np.asarray(each).reshape(x.shape[1]) for each in found]) / x.dtype.type(len(x))
+
+
+class OfClass:
+    """A loss class spoken to as a function of prediction and labels: a fresh object, forward, backward on request."""
+
+    def __init__(self, cls, forward, backward=None):
+        self.cls, self.forward, self.backward = cls, forward, backward
+        self.__name__ = cls.called
+        self.__signature__ = cls.methods[forward]
+
+    def __call__(self, first, second):
+        """The loss; with a backward, the gradient that it leaves: returned, or in an attribute named like one."""
+        code = self.cls()
+        value, _ = code.call(self.forward, first, second)
+        if self.backward is None:
+            return value
+        known = {"x": first, "labels": second, "out": value}
+        signature = self.cls.methods[self.backward]
+        required = [p for p in signature.parameters.values() if p.default is p.empty]
+        arguments = [first, second] if len(required) == 2 else [given_backward(required[0], known)] if required else []
+        found, _ = code.call(self.backward, *arguments)
+        if isinstance(found, np.ndarray):
+            return found
+        kept = {plain(str(path[-1]).lstrip("._")): array for path, array in arrays.arrays_of(code).items()}
+        named = [kept[name] for name in backwards.INPUT_GRADIENTS if name in kept]
+        if not named:
+            raise TypeError(f"{self.__name__}.{self.backward} gave no gradient")
+        return named[0]
+
+
+def given_backward(parameter, known):
+    """What the only argument of a loss's backward is: labels by their name, else an upstream gradient of 1."""
+    return known["labels"] if plain(parameter.name) in words.LABELS else 1.0
+
+
+def find_loss_class(classes):
+    """(`Loss`, class) of the first class that is a loss; (None, None) without one."""
+    for cls in classes:
+        forward = trying.method_of(cls, naming.FORWARDS)
+        if forward is None or len(cls.methods[forward].parameters) < 2:
+            continue
+        backward = trying.method_of(cls, naming.BACKWARDS)
+        gradient = OfClass(cls, forward, backward) if backward is not None else None
+        loss, agrees = _loss(OfClass(cls, forward), gradient)
+        if agrees or (loss is not None and re.search("entropy|nll|softmax", cls.name, re.I)):
+            return loss, cls
+    return None, None
+
+
+def find_loss(functions):
+    """The `Loss` among functions; None if there is none.
+
+    Raises:
+        NotConnectedError: one is named like a loss, and gave nothing in any way to call it, or is no cross-entropy.
+    """
+    named = {name: function for name, function in functions.items() if stage_of(name) == ("loss", False)}
+    backward = next((function for name, function in functions.items() if stage_of(name) == ("loss", True)), None)
+    found = {name: _loss(function, backward) for name, function in named.items()}
+    agreeing = [loss for loss, agrees in found.values() if agrees]
+    if agreeing or not found:
+        return agreeing[0] if agreeing else None
+    for name, (loss, _) in found.items():
+        if loss is not None and re.search("entropy|nll|xent|log_?loss|softmax", name, re.I):
+            return loss  # it says what it is, so that what it gives instead is for the judge
+    name, (loss, _) = next(iter(found.items()))
+    reason = "no way to call it gave a number" if loss is None else "it is another loss than the cross-entropy"
+    raise trying.NotConnectedError("loss", f"{name}: {reason}")
+
+
+def _loss(function, backward):
+    """(`Loss` or None, whether it gives the cross-entropy) of one function."""
+    rng = np.random.default_rng(7)
+    logits, labels = rng.standard_normal((3, 5)), np.array([4, 0, 2])
+    right = Layers((6, 6, 1), 2, 5, dtype=np.float64)
+    inputs = {"logits": logits, "probabilities": right.forward_stage("probabilities", logits)}
+    wanted = right.forward_stage("loss", logits, labels)
+    d_logits = right.backward_stage("loss", logits, np.float64(1), labels)["logits"]
+    names = [plain(name) for name in inspect.signature(function).parameters]
+    is_label = [name in words.LABELS for name in names[:2]]
+    orders = (True,) if is_label == [True, False] else (False,) if is_label == [False, True] else (False, True)
+    takes_logits = names[:1] in (["logits"], ["z"]) or "softmax" in function.__name__.lower()
+    ran: list = []
+    for first in orders:
+        for takes in ("logits", "probabilities") if takes_logits else ("probabilities", "logits"):
+            for form, one_image in (("index", False), ("one-hot", False), ("index", True), ("one-hot", True)):
+                loss = Loss(function, takes, form, first, one_image)
+                try:
+                    x, y = loss._chunks(inputs[takes], labels)[0]
+                    loss = dataclasses.replace(loss, **_places(loss._call(function, x, y), x, inputs["probabilities"]))
+                    value = loss.value(inputs[takes], labels)
+                    agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
+                except trying.ATTEMPT:  # a way to call it that is not the code's
+                    continue
+                if np.isfinite(value):
+                    ran.append((not agrees, len(ran), loss))
+    if not ran:
+        return None, False
+    differs, _, loss = min(ran, key=lambda each: each[:2])
+    if loss.gives_gradient or backward is None:
+        return loss, not differs
+    for takes in ("logits", "probabilities"):
+        trial = dataclasses.replace(loss, gradient=backward, takes=takes)
+        try:
+            found = trial.d_logits(inputs[takes], labels)
+        except trying.ATTEMPT:  # its arguments are others
+            continue
+        # the gradient of the probabilities is another quantity, which the contract does not have
+        d_out = np.where(np.eye(5)[labels] == 1, -1 / inputs["probabilities"], 0) / 3
+        other = any(trying.close(found, each) for each in (d_out, 3 * d_out))
+        if takes == loss.takes and found.shape == d_logits.shape and not other:
+            return trial, not differs
+    return loss, not differs
+
+
+def _places(result, x, probabilities):
+    """Where in what a loss returned its value stands, and a gradient: an array like the logits, not probabilities."""
+    if not isinstance(result, tuple | list):
+        return {}
+    arrays = [np.asarray(each) if isinstance(each, np.ndarray | np.generic | float) else None for each in result]
+    values = [place for place, a in enumerate(arrays) if a is not None and a.size in (1, len(np.atleast_2d(x)))]
+    probabilities = probabilities[: len(np.atleast_2d(x))]
+    gradients = [
+        place
+        for place, a in enumerate(arrays)
+        if a is not None and a.shape == x.shape and not trying.close(a.reshape(probabilities.shape), probabilities)
+    ]
+    return {"value_at": next(iter(values), 0), "gradient_at": next(iter(gradients), None)}

@@ -1,0 +1,61 @@
+"""What classes and functions may be, by their names."""
+
+import re
+
+
+def _names(text):
+    return tuple(text.split())
+
+
+_BACK = r"(back|grad|deriv|prime|^d_|bprop|^d[A-Z])"
+_STEMS = {
+    "conv": r"^(naive_|my_)?conv(3x3|2d|olve|olution)?(?!er|ent)",
+    "pool": r"^(naive_|my_)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)",
+    "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
+    "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy|cost|accura|score|predict|train))",
+    "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*"
+    r"(cross_?e(ntropy)?|softmax_(loss|cost)|loss|nll|log_?loss|xent|ce_?loss)",
+}
+
+
+def stage_of(name):
+    """(stage, whether backward) that a function's name says; None if none."""
+    backward = bool(re.search(_BACK, name))
+    bare = re.sub(r"^(d_|backprop_|backward_|grad_|bprop_)", "", name)
+    bare = re.sub(r"^d(?=[A-Z])", "", bare).lower()
+    for stage in ("loss", "probabilities", "conv", "pool", "logits"):
+        if re.match(_STEMS[stage], bare):
+            return stage, backward
+    return None, backward
+
+
+# By its name a class may be a layer: the word begins it, or stands in it with a capital letter or after a "_".
+_BEGINS = r"(^|_|(?<=[a-z0-9])(?=[A-Z]))"
+LAYER_NAMES = {
+    stage: re.compile(_BEGINS + words)
+    for stage, words in (
+        ("conv", r"(?i:conv)(?!erge|ert|ention)(?!.*(?i:[13]d|transpose))"),
+        ("pool", r"(?i:max_?pool|avg_?pool|average_?pool|mean_?pool|pool)"),
+        ("logits", r"(?i:dense|fully_?connected|fc(?![a-z])|linear|affine|softmax|output)"),
+    )
+}
+
+# What is a part of the network, and nothing here can judge as a class.
+OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer|descent|nesterov|adagrad", re.I)
+NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model", re.I)
+
+# Methods, the usual names first: of the way forward, of the way back, and what a layer may want to be called before.
+FORWARDS = _names(
+    "forward feedforward __call__ forward_pass call feed_forward forward_propagate forward_propagation "
+    "forward_prop forwardprop forwardPropagation forwardPass feedForward fprop _forward _forwards run apply "
+    "convolve predict"
+)
+BACKWARDS = _names(
+    "backprop backward back bprop backward_pass backpropagation backpropagate back_propagation back_propagate "
+    "backward_propagate backward_propagation backward_prop back_prop backwardPropagation backwardPass backProp "
+    "backPropagation _backward gradient"
+)
+PREPARES = _names(
+    "initialize init build prepare compile setup init_weights initialize_weights initialize_parameters "
+    "init_params init_parameters reset_parameters set_input_shape reset"
+)

@@ -1,0 +1,171 @@
+"""What is known of a layer of the code, and the sizes in which it is tried."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from compare.checking import arrays, words
+from numpy_cnn.layers import Layers
+
+RATE = 4096.0  # a power of two, and large: the weights' own rounding must not drown a gradient read off as their move
+UPDATES = ("update", "step", "apply", "update_params", "update_parameters", "update_weights", "apply_gradients")
+STAGE_WORDS = {"conv": "the convolution", "pool": "the pooling", "logits": "the dense layer, which gives logits"}
+
+STAGE_WORDS |= {"head": "dense layer and softmax in one", "probabilities": "the softmax", "whole": "the whole network"}
+
+TAKEN_WORDS = {"d_probabilities": "the gradient of the probabilities", "d_logits": "the gradient of the logits"}
+
+TAKEN_WORDS |= {"label": "the label", "one-hot": "the label as a one-hot row"}
+
+INPUT = {
+    "conv": "images",
+    "pool": "conv",
+    "logits": "pool",
+    "head": "pool",
+    "probabilities": "logits",
+    "whole": "images",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """One geometry: the arguments of the contract's constructor."""
+
+    input_shape: tuple = (28, 28, 1)
+    filters: int = 8
+    classes: int = 10
+    padding: str = "valid"
+
+    @property
+    def conv(self):
+        """(H', W', F)."""
+        border = 0 if self.padding == "same" else 2
+        return (self.input_shape[0] - border, self.input_shape[1] - border, self.filters)
+
+    @property
+    def pool(self):
+        """(P, Q, F)."""
+        return (self.conv[0] // 2, self.conv[1] // 2, self.filters)
+
+    def shapes(self):
+        """The contract's parameters, the dense rows as three axes."""
+        kernel = (3, 3, self.input_shape[2], self.filters)
+        return {"conv_weight": kernel, "dense_weight": (*self.pool, self.classes), "dense_bias": (self.classes,)}
+
+    def trial(self):
+        """Random parameters, and what a right network makes of three random images: (network, parameters, inputs)."""
+        rng = np.random.default_rng(5)
+        network = Layers(self.input_shape, self.filters, self.classes, self.padding, np.float64)
+        values = {name: 0.3 * rng.standard_normal(value.shape) for name, value in network.get_parameters().items()}
+        network.set_parameters(values)
+        inputs = {"images": rng.standard_normal((3, *self.input_shape)), "labels": np.arange(3) % self.classes}
+        return network, values, inputs | network.activations(inputs["images"], inputs["labels"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that is known of a layer: how it is made, called, and where its arrays lie.
+
+    weights: by the contract's name, the paths at which the code keeps it (the same array may be at two), and its order.
+    zeros: paths of what the network of the contract does not have.
+    bias: what `bias.judge` says of the gradient of one of these.
+    dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
+    hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
+    divides: whether `backward` divides the gradients of its weights by the size of the batch.
+    taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
+    same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
+    score: 3, the trial gave what the right network gives; 2, the right shape; 1, another shape; 0, it raised.
+    chosen: whether other layouts were possible too. activation: that the layer ends in, of `conventions.ACTIVATIONS`.
+    """
+
+    stage: str
+    make: Callable[[Sizes, Any], Any]
+    name: str
+    forward: str
+    backward: str | None = None
+    one_image: bool = False
+    inward: Any = None
+    outward: Any = None
+    weights: dict = dataclasses.field(default_factory=dict)
+    zeros: tuple = ()
+    bias: tuple | None = None
+    dx: tuple | None = None
+    gradients: dict = dataclasses.field(default_factory=dict)
+    hands: tuple = ()
+    divides: bool = False
+    taken: str = "d_probabilities"
+    paddings: tuple = ("valid",)
+    same: dict = dataclasses.field(default_factory=dict)
+    dtypes: tuple = ("float64",)
+    gives: str = ""
+    score: int = 0
+    chosen: bool = False
+    activation: str = ""
+    sizes: Sizes = Sizes()
+
+    @property
+    def moves(self):
+        """Whether a gradient is read off as what the weights moved by."""
+        return any(how == "moved" for how, _ in self.gradients.values())
+
+    @property
+    def agreed(self):
+        """Whether the trial gave what the right network gives."""
+        return self.score == 3
+
+    @property
+    def can_step(self):
+        """Whether the code moves its weights by itself or has a method for it."""
+        hows = {how for how, _ in self.gradients.values()}
+        code = self.make(self.sizes, np.dtype(np.float64))
+        return bool(hows) and (hows == {"moved"} or self.updates(code) is not None)
+
+    @staticmethod
+    def updates(code):
+        """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
+        for name in UPDATES:
+            if name in code.methods and all(words.plain(each) in words.RATES for each in code.methods[name].parameters):
+                return name
+        return None
+
+    def channels_first(self):
+        """Whether what comes out has its channels before its rows."""
+        letters = self.outward.letters
+        return "C" in letters and letters.index("C") < letters.index("H")
+
+    def described(self):
+        """What was found out or assumed, in one line."""
+        how = "one image at a time" if self.one_image else "a batch at a time"
+        parts = [f"{self.name} is {STAGE_WORDS[self.stage]}, {how}, {self.inward} in, {self.outward} out"]
+        if "HW" in self.inward.letters and "C" not in self.inward.letters:
+            parts[0] += ", no channel axis"
+        parts += [f"{arrays.named(paths[0])} is {name} {order}" for name, (paths, order) in self.weights.items()]
+        if any("FPQ" in axis for _, order in self.weights.values() for axis in order.axes):
+            parts.append("the rows of the dense weights are in (F, P, Q) order, channels first")
+        if self.stage == "head" and self.backward:
+            parts.append(f"{self.backward} is given {TAKEN_WORDS[self.taken]}")
+        if not self.agreed and self.chosen:
+            parts.append("layouts are the most usual ones, since none gave what a right network gives")
+        parts += [f"{name} {value} only" for name, value in self.same.items()]
+        return "; ".join(parts)
+
+    def remarked(self):
+        """What is not a mistake but worth saying, a line each."""
+        lines = []
+        for path in self.zeros:
+            shape = self.make(self.sizes, np.dtype(np.float64)).read(path)[0].shape
+            each = "(F,)" if np.prod(shape) == self.sizes.filters else "one for each output pixel"
+            judged = "its gradient is judged by itself" if self.bias else "its gradient is not checked"
+            lines.append(f"conv has a bias, {arrays.named(path)}, {each}: held at 0, {judged}")
+        if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
+            lines.append(f"{self.name} has no bias that was found")
+        return lines
+
+
+def size_of(sizes, name):
+    """One size by its name in messages."""
+    h, w, c = sizes.input_shape
+    known = {"images": (h, w), "channels": c, "filters": sizes.filters, "classes": sizes.classes}
+    return known[name] if name in known else int(np.prod(sizes.pool))

@@ -1,0 +1,52 @@
+"""Words by which arguments and attributes say what they are, plain: without case and underscores."""
+
+
+def _set(text):
+    return frozenset(text.split())
+
+
+RATES = _set("lr rate learnrate learningrate eta alpha stepsize")
+CACHES = ("cache", "caches", "memory", "context", "ctx", "saved")  # and what ends so
+INPUT_WORDS = _set("x input inputs image images img aprev prev lastinput features")
+OUTPUT_WORDS = _set("out output pooled y z a result")
+UPSTREAM = _set("d dy da dz dh dnext upstream error err gradients gradout loss lossgrad")
+TRAINING = _set("training train istraining istrain trainmode trainingmode")
+LABELS = _set("y t label labels target targets ytrue truth onehot yonehot labs trueclass")
+
+# Of a constructor: shapes and sizes, windows, what a layer ends in, and what is added to a gradient unless it is 0.
+SHAPES_IN = _set("inputshape inshape imageshape inputdims")
+FILTERS = _set(
+    "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout "
+    "nout nfilter numfilter filternum filtersnum nooffilters filtercount outc outch outputdepth noutchannels nc nk"
+)
+CHANNELS = _set(
+    "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
+    "channel imagechannels inchannel ninchannels"
+)
+INPUTS = _set(
+    "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
+    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev"
+)
+CLASSES = _set(
+    "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
+    "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr "
+    "sizeout k outputlen outputlength hiddenunits outneurons outputneurons"
+)
+WINDOWS = _set(
+    "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
+    "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
+    "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim"
+)
+FILTER_ITSELF = _set("f filter filters kernel kernels")
+ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
+NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
+
+
+def plain(name):
+    """A name without case and underscores."""
+    return name.lower().replace("_", "")
+
+
+def neutral(name):
+    """Whether an argument adds something to a gradient, or keeps something from step to step, unless it is 0."""
+    return name in NEUTRAL or name.startswith(("lam", "reg", "weightdecay"))
