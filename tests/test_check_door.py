@@ -239,5 +239,5 @@ def test_an_error_of_our_own_is_none_of_the_code(tmp_path, monkeypatch):
 def test_an_error_of_our_own_while_the_code_is_tried(tmp_path, monkeypatch):
     (tmp_path / "my_cnn.py").write_text(TUTORIAL)
     monkeypatch.delattr("numpy_cnn.layers.Layers.get_parameters")
-    with pytest.raises(BrokenError, match=r"error of this tool's own.*AttributeError at part.py:\d+"):
+    with pytest.raises(BrokenError, match=r"error of this tool's own.*AttributeError at plan.py:\d+"):
         compare.check(tmp_path / "my_cnn.py")

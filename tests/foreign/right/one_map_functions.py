@@ -1,6 +1,5 @@
 # says: pooling is average, by its name
 # says: 1e-08 added to the sum
-# says: gradients are summed over the batch
 import numpy as np
 
 
