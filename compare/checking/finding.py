@@ -21,7 +21,7 @@ from compare.checking import (
 from compare.checking.chain import chain
 from compare.checking.explaining import explain, is_users
 from compare.checking.loading import NothingFoundError, files_of, load, run_loading, split
-from compare.checking.naming import LAYER_NAMES, NOT_LAYERS, OTHERS
+from compare.checking.naming import LAST, LAYER_NAMES, NOT_LAYERS, OTHERS
 from compare.checking.plan import UPDATES
 from compare.checking.things import Class, Function, inventory
 
@@ -195,7 +195,8 @@ def _layers(classes, own_functions, files, problems, named=False):
     for stage, pattern in LAYER_NAMES.items():
         names = [name for name in classes if pattern.search(name) and not NOT_LAYERS.search(name)]
         names = [*classes] if named else names
-        for cls in [classes[name] for name in sorted(names, key=lambda name: bool(re.match("softmax", name, re.I)))]:
+        # a softmax may be a dense layer; an average is what is left where there is no maximum
+        for cls in [classes[name] for name in sorted(names, key=lambda name: bool(LAST.match(name)))]:
             if trying.method_of(cls, naming.FORWARDS) or arguments.unary(cls.methods):
                 chosen.setdefault(stage, []).append(cls)
     plans: dict = {}

@@ -114,8 +114,13 @@ def given_backward(parameter, known):
     return known["labels"] if plain(parameter.name) in words.LABELS else 1.0
 
 
+# Of several classes, by its name, and not that of two.
+CROSS_ENTROPY = re.compile(r"^(?!.*(binary|bce)).*(entropy|nll|xent|log_?loss|softmax)", re.I)
+
+
 def find_loss_class(classes):
-    """(`Loss`, class) of the first class that is a loss; (None, None) without one."""
+    """(`Loss`, class) of the first class that gives the cross-entropy, or else says so; (None, None) without one."""
+    named: tuple = (None, None)
     for cls in classes:
         forward = trying.method_of(cls, naming.FORWARDS)
         if forward is None or len(cls.methods[forward].parameters) < 2:
@@ -123,9 +128,11 @@ def find_loss_class(classes):
         backward = trying.method_of(cls, naming.BACKWARDS)
         gradient = OfClass(cls, forward, backward) if backward is not None else None
         loss, agrees = _loss(OfClass(cls, forward), gradient)
-        if agrees or (loss is not None and re.search("entropy|nll|softmax", cls.name, re.I)):
+        if agrees:
             return loss, cls
-    return None, None
+        if loss is not None and named[0] is None and CROSS_ENTROPY.search(cls.name):
+            named = loss, cls
+    return named
 
 
 def find_loss(functions):
@@ -141,7 +148,7 @@ def find_loss(functions):
     if agreeing or not found:
         return agreeing[0] if agreeing else None
     for name, (loss, _) in found.items():
-        if loss is not None and re.search("entropy|nll|xent|log_?loss|softmax", name, re.I):
+        if loss is not None and CROSS_ENTROPY.search(name):
             return loss  # it says what it is, so that what it gives instead is for the judge
     name, (loss, _) = next(iter(found.items()))
     reason = "no way to call it gave a number" if loss is None else "it is another loss than the cross-entropy"
