@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 
 import click
 
@@ -282,7 +283,11 @@ def convert(source, target, input_shape, filters, classes, padding, dtype):
     except ValueError as error:
         wanted = f"found {input_shape!r}, wanted three whole numbers H,W,C"
         raise click.BadParameter(wanted, param_hint="--input-shape") from error
-    written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always", UserWarning)
+        written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
+    for remark in noticed:
+        click.echo(f"remark: {remark.message}", err=True)
     click.echo(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
 
 

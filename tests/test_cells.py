@@ -262,6 +262,12 @@ def test_checks_of_arrays_are_the_same_in_both_frameworks():
     assert first.read_bytes() == second.read_bytes(), f"copy {first.relative_to(cells.ROOT)} over the other"
 
 
+def test_plain_files_are_the_same_in_all_three():
+    first, *others = (cells.ROOT / room / "plain_files.py" for room in ("numpy_cnn", "torch_cnn", "keras_cnn"))
+    for other in others:
+        assert first.read_bytes() == other.read_bytes(), f"copy {first.relative_to(cells.ROOT)} over the others"
+
+
 def test_the_models_hold_no_checks():
     for room in ("torch_cnn", "keras_cnn"):
         text = (cells.ROOT / room / "model.py").read_text()
