@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from compare import files
+
 IN_A_FILE = (
     "ok",
     "raised",
@@ -56,10 +58,8 @@ class Result:
 def write_result(path, meta, arrays=None):
     """Write a result file, whole or not at all: arrays by name, and `meta` as JSON beside them."""
     text = np.array(json.dumps(meta))
-    temporary = Path(f"{path}.part")
-    with temporary.open("wb") as file:
+    with files.whole(path) as temporary, temporary.open("xb") as file:
         np.savez(file, allow_pickle=False, **(arrays or {}), meta=text)
-    temporary.replace(path)
 
 
 def read_arrays(path):

@@ -4,6 +4,7 @@ The exit codes are in EXIT_CODES.
 """
 
 import functools
+import io
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import warnings
 import click
 
 import compare
-from compare import contract, failure, files, limits
+from compare import contract, failure, files, limits, plain
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
 name is missing, a training diverged, nothing was there to judge), 4 the code under test crashed or hung, 70 an error of
@@ -21,6 +22,11 @@ this tool's own, which is no verdict."""
 SEED = click.IntRange(0, limits.SEED)
 THREADS = click.IntRange(1, limits.THREADS)
 RUNS = click.IntRange(1, limits.RUNS)
+
+
+def _say(text, err=False):
+    """Print it; what would steer the terminal, or what no output takes, as an escape."""
+    click.echo(plain.visible(str(text)), err=err)
 
 
 class _Path(click.Path):
@@ -77,7 +83,7 @@ def list_command(implementations, json_file, progress):
 
     files.check_writable(json_file)
     frame = compare.implementations(implementations, progress=progress)
-    click.echo(output.table(frame))
+    _say(output.table(frame))
     output.write_json(json_file, "list", frame)
 
 
@@ -97,9 +103,9 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     files.check_writable(json_file)
     dtypes = list(dtype) or ["float32", "float64"]
     frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
-    click.echo(f"data: {frame.attrs['data']}\n")
-    click.echo(output.table(frame if rows else output.parity_summary(frame)))
-    click.echo("\n" + "\n".join(output.verdict(frame)))
+    _say(f"data: {frame.attrs['data']}\n")
+    _say(output.table(frame if rows else output.parity_summary(frame)))
+    _say("\n" + "\n".join(output.verdict(frame)))
     output.write_json(json_file, "parity", frame)
     return output.exit_code(frame)
 
@@ -123,9 +129,9 @@ def accuracy(
     frame = compare.accuracy(
         implementations, data_source, seed, seeds, epochs, batch_size, learning_rate, starts, threads, progress
     )
-    click.echo(f"data: {frame.attrs['data']}\n")
-    click.echo(output.table(output.accuracy_table(frame)))
-    click.echo("\n".join(output.remarks(frame)))
+    _say(f"data: {frame.attrs['data']}\n")
+    _say(output.table(output.accuracy_table(frame)))
+    _say("\n".join(output.remarks(frame)))
     output.write_json(json_file, "accuracy", frame)
     return output.exit_code(frame)
 
@@ -143,10 +149,10 @@ def speed(implementations, data_source, seed, threads, json_file, progress, batc
     files.check_writable(json_file)
     sizes = list(batch_size) or [1, 32, 256]
     frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, samples, progress=progress)
-    click.echo(f"data: {frame.attrs['data']}; float32, {threads} thread(s) each, in turns\n")
-    click.echo(output.table(output.speed_table(frame)))
+    _say(f"data: {frame.attrs['data']}; float32, {threads} thread(s) each, in turns\n")
+    _say(output.table(output.speed_table(frame)))
     for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:
-        click.echo(line)
+        _say(line)
     output.write_json(json_file, "speed", frame)
     return output.exit_code(frame)
 
@@ -176,12 +182,12 @@ def check(target, timeout, folder, threads, seed, json_file, template):
         raise click.UsageError("missing TARGET: a file, a folder or a module", click.get_current_context())
     files.check_writable(json_file)
     result = compare.check(target, timeout, threads, seed)
-    click.echo(str(result))
+    _say(str(result))
     if json_file:
         files.write_text(json_file, result.json())
     if folder:
         written = save_case(result, folder)
-        click.echo(f"written: {written}" if written else "nothing differs: no case to write")
+        _say(f"written: {written}" if written else "nothing differs: no case to write")
     return result.exit_code
 
 
@@ -202,10 +208,10 @@ def sharpness(implementations, cases, seed, json_file, progress):
 
     files.check_writable(json_file)
     frame = measure_sharpness(implementations, cases, seed, progress=progress)
-    click.echo(output.table(output.sharpness_table(frame)))
+    _say(output.table(output.sharpness_table(frame)))
     for line in frame.attrs["accused"]:
-        click.echo(line)
-    click.echo("\n" + output.sharpness_summary(frame))
+        _say(line)
+    _say("\n" + output.sharpness_summary(frame))
     output.write_json(json_file, "sharpness", frame)
     return 0 if frame.attrs["accused"] == [] else 1
 
@@ -233,15 +239,15 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
     )
     settings = frame.attrs["settings"]
     if train:
-        click.echo(
+        _say(
             f"data: {frame.attrs['data']}; {settings['images']:,} images, {settings['epochs']} epochs, "
             f"batch {settings['batch_size']}, learning rate {settings['learning_rate']}, {seeds} seed(s)"
         )
-    click.echo(f"implementations: {', '.join(dict.fromkeys(frame['implementation']))}\n")
-    click.echo(output.table(output.defects_table(frame)))
-    click.echo("\n" + output.defects_score(frame.attrs["score"]))
+    _say(f"implementations: {', '.join(dict.fromkeys(frame['implementation']))}\n")
+    _say(output.table(output.defects_table(frame)))
+    _say("\n" + output.defects_score(frame.attrs["score"]))
     for line in output.remarks(frame):
-        click.echo(line)
+        _say(line)
     output.write_json(json_file, "defects", frame)
     return 0 if evidence.passed(frame.attrs["score"]) else 1
 
@@ -256,8 +262,8 @@ def report(implementations, data_source, seed, threads, json_file, progress, fol
     """All of it into one folder: index.html, report.md, a CSV per table, results.json."""
     files.check_writable(json_file)
     result = compare.report(folder, implementations, data_source, seed, threads, size or "normal", progress)
-    click.echo("\n".join(result.verdict))
-    click.echo(f"\nwritten: {result.folder / 'index.html'}")
+    _say("\n".join(result.verdict))
+    _say(f"\nwritten: {result.folder / 'index.html'}")
     if json_file:
         files.write_text(json_file, (result.folder / "results.json").read_text())
     return result.exit_code
@@ -287,8 +293,8 @@ def convert(source, target, input_shape, filters, classes, padding, dtype):
         warnings.simplefilter("always", UserWarning)
         written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
     for remark in noticed:
-        click.echo(f"remark: {remark.message}", err=True)
-    click.echo(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
+        _say(f"remark: {remark.message}", err=True)
+    _say(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
 
 
 @cli.group("data", cls=_Group)
@@ -303,7 +309,7 @@ def fetch(folder, progress):
     """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
     from compare import data
 
-    click.echo(f"MNIST is in {data.fetch(folder, progress=progress)}")
+    _say(f"MNIST is in {data.fetch(folder, progress=progress)}")
 
 
 @data_group.command()
@@ -313,7 +319,7 @@ def show(data_source):
     from compare import data
 
     dataset = data.load(data_source)
-    click.echo(f"{dataset.description}\nSHA-256 {dataset.sha256}")
+    _say(f"{dataset.description}\nSHA-256 {dataset.sha256}")
 
 
 def main(arguments=None):
@@ -325,14 +331,16 @@ def main(arguments=None):
         error.show()
         code = 2
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        _say(text.getvalue().rstrip("\n"), err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _say("interrupted", err=True)
         code = 130
     except Exception as error:  # what nobody foresaw is no verdict either, and must not end with a verdict's exit code
         code, line = failure.explain(error)
-        click.echo(line, err=True)
+        _say(line, err=True)
         if os.environ.get(failure.TRACEBACK):
             traceback.print_exception(error)
     sys.exit(code if isinstance(code, int) else 0)

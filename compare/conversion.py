@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import cells, contract, limits
+from compare import cells, contract, limits, plain
 from numpy_cnn import load_weights, save_weights
-from numpy_cnn.plain_files import one_line, regular_size
+from numpy_cnn.plain_files import regular_size
 
 # A framework reads and writes its own files, in a process of its own; the rest is NumPy's.
 FRAMEWORK_FILES = {".pt": "torch", ".weights.h5": "keras-tensorflow"}
@@ -38,9 +38,9 @@ def convert(source, target, input_shape=(28, 28, 1), filters=8, classes=10, padd
             raise ValueError(f"{path}: found ending {path.suffix!r}, wanted one of {', '.join(wanted)}")
     geometry = {"input_shape": tuple(input_shape), "filters": filters, "classes": classes, "padding": padding}
     if framework := _framework(source):
-        regular_size(source)
         need = limits.weights_need(input_shape, filters, classes, padding, dtype)
         limits.check_memory("weights of this network", need)
+        regular_size(source)
         parameters = _in_cell(framework, "load_weights", source, geometry, dtype)
     else:
         parameters, stored = load_weights(source)
@@ -78,7 +78,7 @@ def _said_of(path, result):
     whole = str(path.absolute())
     _, named, told = result.error.partition(f"{whole}: ")
     said = told if named else f"{result.status}: {result.error}"
-    return f"{path}: {one_line(said, 1000)}"
+    return f"{path}: {plain.line(said)}"
 
 
 def transfer(spec, implementation):

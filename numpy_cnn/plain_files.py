@@ -6,16 +6,24 @@ equal.
 
 import io
 import os
+import shutil
 import stat
 import struct
 import tempfile
+import time
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 MEMBERS = 100  # of a zip file: a weight file has ten, and each that is listed costs memory before it is looked at
 BETWEEN = {False: (0,), True: (12, 16, 20, 24)}  # bytes behind a member: none, or its sizes once more, if it streamed
+STALE = 60  # seconds: between its making and its lock a folder is held by nobody
 MESSAGE = 300  # characters of what a library says of a damaged file: it may quote all of the file
 
 
@@ -67,11 +75,53 @@ def replacing(path):
     place = Path(os.path.realpath(path))
     if os.path.lexists(place) and not place.is_file():
         raise ValueError(f"{path}: found no regular file, wanted one to replace, or none")
-    # beside it: only within one file system is a replace one step
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=place.parent) as folder:
-        temporary = Path(folder) / place.name
-        yield temporary
-        temporary.replace(place)
+    with scratch(place.parent, ".part-") as folder:  # only within one file system is a replace one step
+        yield folder / place.name
+        (folder / place.name).replace(place)
+
+
+@contextmanager
+def scratch(place, prefix):
+    """A new folder in `place`, removed when the block ends; those of that prefix whose makers were killed go too."""
+    for left in abandoned(place, prefix):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as folder, ExitStack() as held:
+        with suppress(OSError):  # a file system without locks: then nobody sweeps, either
+            held.enter_context(locked(folder))
+        yield Path(folder)
+
+
+@contextmanager
+def locked(folder):
+    """Hold a folder against other processes, until the block or this process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: there are no locks here.
+    """
+    if fcntl is None:
+        raise OSError("this system has no locks of folders")
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def abandoned(place, prefix):
+    """Folders of `scratch` that nobody holds any more, made by this user, and older than STALE."""
+    found = []
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False)):
+                continue
+            with suppress(OSError):  # held, or gone since
+                about = entry.stat(follow_symlinks=False)
+                if time.time() - about.st_mtime > STALE and about.st_uid == os.getuid():
+                    with locked(entry.path):
+                        found.append(Path(entry.path))
+    return found
 
 
 def zip_members(content):
