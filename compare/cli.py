@@ -3,24 +3,27 @@
 The exit codes are in EXIT_CODES.
 """
 
+import contextlib
 import functools
 import io
 import os
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 
 import click
 
 import compare
-from compare import contract, failure, files, limits, plain
+from compare import contract, failure, files, guard, limits, plain, plain_files
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
 name is missing, a training diverged, nothing was there to judge), 4 the code under test crashed or hung, 70 an error of
 this tool's own, which is no verdict."""
 SEED = click.IntRange(0, limits.SEED)
 THREADS = click.IntRange(1, limits.THREADS)
+FOLDER = "cnn-compare-run-"  # temporary, of one command
 RUNS = click.IntRange(1, limits.RUNS)
 
 
@@ -322,11 +325,43 @@ def show(data_source):
     _say(f"{dataset.description}\nSHA-256 {dataset.sha256}")
 
 
+@contextlib.contextmanager
+def _own_folder():
+    """Let all temporary files of this command, and of what it starts, lie in one folder, which goes with it.
+
+    What commands left that were killed is swept: their folders, and on Linux their processes.
+    """
+    folder = None
+    with contextlib.ExitStack() as held:
+        with guard.undisturbed(), contextlib.suppress(OSError):  # no folder takes a file: told by what needs one
+            place = tempfile.gettempdir()
+            for left in plain_files.abandoned(place, FOLDER):
+                guard.end_marked(left)
+            folder = str(held.enter_context(plain_files.scratch(place, FOLDER)))
+            before = {name: os.environ.get(name) for name in ("TMPDIR", guard.MARK)}
+            os.environ.update({"TMPDIR": folder, guard.MARK: folder})
+            tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            with guard.undisturbed():
+                if folder is not None:
+                    tempfile.tempdir = None
+                    guard.end_marked(folder)
+                    for name, value in before.items():
+                        os.environ.pop(name) if value is None else os.environ.update({name: value})
+                held.close()
+
+
 def main(arguments=None):
     """Run the command line and end the process with its exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that cells are ended on the way out
     try:
-        code = cli.main(arguments, prog_name="python -m compare", standalone_mode=False)
+        for name, number in (("SIGTERM", 143), ("SIGHUP", 129)):
+            if hasattr(signal, name):  # so that cells are ended on the way out
+                signal.signal(getattr(signal, name), lambda *_, number=number: sys.exit(number))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with _own_folder():
+            code = cli.main(arguments, prog_name="python -m compare", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = 2

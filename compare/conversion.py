@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from compare import cells, contract, limits, plain
+from compare.plain_files import regular_size
 from numpy_cnn import load_weights, save_weights
-from numpy_cnn.plain_files import regular_size
 
 # A framework reads and writes its own files, in a process of its own; the rest is NumPy's.
 FRAMEWORK_FILES = {".pt": "torch", ".weights.h5": "keras-tensorflow"}

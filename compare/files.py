@@ -4,6 +4,8 @@ import os
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from compare.plain_files import locked, replacing, scratch
+
 
 def check_writable(path):
     """Raise now, and not after minutes of work, where a file could not be written. None is fine.
@@ -19,8 +21,6 @@ def check_writable(path):
     path = Path(path)
     if _is_device(path):
         return
-    from numpy_cnn.plain_files import scratch
-
     # a folder of its own beside it, as when it is written: the name may be too long, or none that this disk takes
     place = Path(os.path.realpath(path))
     with scratch(place.parent, ".part-") as folder:
@@ -46,9 +46,7 @@ def write_bytes(path, content):
 
 
 def whole(path):
-    """`numpy_cnn.plain_files.replacing`: a temporary path that takes the file's place when the block ends well."""
-    from numpy_cnn.plain_files import replacing  # here alone: `import compare` loads no implementation
-
+    """`plain_files.replacing`: a temporary path that takes the file's place when the block ends well."""
     return replacing(path)
 
 
@@ -60,8 +58,6 @@ def taken(folder):
         ValueError: another command has it.
         OSError: it cannot be made.
     """
-    from numpy_cnn.plain_files import locked
-
     folder = Path(folder)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)

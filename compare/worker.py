@@ -12,7 +12,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from compare import plain
+from compare import guard, plain
 from compare.cells import write_result
 from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
@@ -76,6 +76,7 @@ def main(path):
     task = _task(spec["task"])
 
     def fail(status, error, **more):
+        guard.lift()
         write_result(spec["result"], {"status": status, "error": error, **more})
         traceback.print_exc()
 

@@ -1,11 +1,14 @@
-"""Files that come from anywhere, in Python's own library alone: read with a bound, written whole or not at all.
+"""Files that come from anywhere: read with a bound, written whole or not at all.
 
-The same file stands in `numpy_cnn`, `torch_cnn` and `keras_cnn`, so that each folder works alone; a test holds them
-equal.
+The same file stands in `numpy_cnn`, `torch_cnn`, `keras_cnn` and `compare`: each folder works alone, and what runs
+somebody's code loads none of the networks. A test holds them equal.
 """
 
+import ast
 import io
+import math
 import os
+import re
 import shutil
 import stat
 import struct
@@ -16,6 +19,8 @@ import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -23,7 +28,8 @@ except ImportError:  # Windows
 
 MEMBERS = 100  # of a zip file: a weight file has ten, and each that is listed costs memory before it is looked at
 BETWEEN = {False: (0,), True: (12, 16, 20, 24)}  # bytes behind a member: none, or its sizes once more, if it streamed
-STALE = 60  # seconds: between its making and its lock a folder is held by nobody
+HEADER = 1 << 10  # bytes of a .npy header; NumPy's has 128
+STALE = 5  # seconds: between its making and its lock a folder is held by nobody
 MESSAGE = 300  # characters of what a library says of a damaged file: it may quote all of the file
 
 
@@ -124,7 +130,7 @@ def abandoned(place, prefix):
     return found
 
 
-def zip_members(content):
+def zip_members(content, most=MEMBERS):
     """{name: ZipInfo} of a zip file, given as bytes, of plain members that lie one after the other.
 
     What two readers may see differently is refused: folders, members of one name, members that overlap, bytes that
@@ -135,8 +141,8 @@ def zip_members(content):
     """
     if content[-22:-18] != b"PK\x05\x06":
         raise ValueError("truncated, oversized or no zip file (no end record in its last 22 bytes)")
-    if content.count(b"PK\x01\x02") > MEMBERS:
-        raise ValueError(f"found more than {MEMBERS} members")
+    if content.count(b"PK\x01\x02") > most:
+        raise ValueError(f"found more than {most} members")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             listed, end = archive.infolist(), archive.start_dir
@@ -183,6 +189,36 @@ def unpacked(content, info):
     if not ended or len(found) != info.file_size or zlib.crc32(found) != info.CRC:
         raise ValueError(f"{one_line(repr(info.filename))}: damaged: the size or checksum is wrong")
     return found
+
+
+def npy_array(content, wanted=r"[<>|][biufc]\d+|[<>]U\d+"):
+    """The array of a .npy file, given as bytes, whose dtype is of the pattern `wanted`.
+
+    NumPy's own reader asks for what the header declares before it looks at what is there.
+
+    Raises:
+        ValueError: no header of version 1.0 as NumPy writes it, another dtype, more or fewer bytes than declared.
+    """
+    begin = 10 + int.from_bytes(content[8:10], "little")
+    try:
+        if content[:8] != b"\x93NUMPY\x01\x00" or begin > HEADER:
+            raise ValueError("no version 1.0, or a long header")
+        header = ast.literal_eval(content[10:begin].decode("latin-1").strip())
+        kind, fortran, shape = (header[key] for key in ("descr", "fortran_order", "shape"))
+        if not (len(header) == 3 and isinstance(kind, str) and isinstance(fortran, bool) and isinstance(shape, tuple)):
+            raise ValueError("other entries")
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"shape {shape}")
+    except Exception as error:  # whatever a damaged header provokes in Python's parser
+        raise ValueError(f"found no .npy header ({one_line(error)}), wanted NumPy's") from error
+    if not re.fullmatch(wanted, kind):
+        raise ValueError(f"found dtype {one_line(kind)}, wanted one of {wanted}")
+    dtype = np.dtype(kind)
+    declared = math.prod(shape) * dtype.itemsize
+    if len(content) - begin != declared:
+        found = len(content) - begin
+        raise ValueError(f"declares {dtype} of shape {one_line(shape)}, {declared} bytes, and has {found}")
+    return np.frombuffer(content, dtype, offset=begin).reshape(shape, order="F" if fortran else "C").copy("K")
 
 
 def one_line(what, most=MESSAGE):

@@ -8,18 +8,15 @@ A changed number is noticed: `.npz` has a checksum of each member, and `.safeten
 of all numbers in its metadata. A file without it, somebody else's, is read with a warning.
 """
 
-import ast
 import hashlib
 import json
-import math
-import re
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from numpy_cnn.checks import PARAMETERS, check_padding, check_parameters, parameter_shapes
-from numpy_cnn.plain_files import one_line, read_regular, replacing, unpacked, zip_members
+from numpy_cnn.plain_files import npy_array, one_line, read_regular, replacing, unpacked, zip_members
 
 MAX_BYTES = 1 << 30  # a weight file above this is refused before anything is allocated
 PACKED = 10  # times its size is what a file above a megabyte may unpack to: trained numbers hardly shrink
@@ -114,31 +111,15 @@ def _load_npz(path, content):
 
 
 def _npy(path, name, content):
-    """The array of a member, of just the kinds that a weight file has. NumPy's own reader trusts the header."""
-    begin = 10 + int.from_bytes(content[8:10], "little")
-    try:
-        if content[:8] != b"\x93NUMPY\x01\x00" or begin > SMALL:
-            raise ValueError("no version 1.0, or a long header")
-        header = ast.literal_eval(content[10:begin].decode("latin-1").strip())
-        kind, fortran, shape = (header[key] for key in ("descr", "fortran_order", "shape"))
-        if not (len(header) == 3 and isinstance(kind, str) and isinstance(fortran, bool) and isinstance(shape, tuple)):
-            raise ValueError("other entries")
-        if not all(type(size) is int and size > 0 for size in shape):
-            raise ValueError(f"shape {shape}")
-    except Exception as error:  # whatever a damaged header provokes in Python's parser
-        raise ValueError(f"{path}: {name}: found no .npy header ({one_line(error)}), wanted NumPy's") from error
+    """The array of a member, of just the kinds that a weight file has."""
     wanted = {"input_shape": r"[<>]i[48]", "padding": r"[<>]U[1-9]"}.get(name, r"<f[48]")
-    if not re.fullmatch(wanted, kind):
-        what = {"input_shape": "3 integers", "padding": "a word"}.get(name, "float32 or float64, little-endian")
-        raise ValueError(f"{path}: {name}: found dtype {one_line(kind)}, wanted {what}")
-    dtype, size = np.dtype(kind), math.prod(shape)
-    if len(content) - begin != size * dtype.itemsize:
-        raise ValueError(
-            f"{path}: {name}: declares {dtype} of shape {shape}, {size * dtype.itemsize} bytes, "
-            f"and has {len(content) - begin}"
-        )
-    flat = np.frombuffer(content, dtype, offset=begin)
-    return flat.reshape(shape, order="F" if fortran else "C").copy("K")
+    try:
+        array = npy_array(content, wanted)
+    except ValueError as error:
+        raise ValueError(f"{path}: {name}: {error}") from error
+    if not array.size or array.shape != {"input_shape": (3,), "padding": ()}.get(name, array.shape):
+        raise ValueError(f"{path}: {name}: found shape {array.shape}, wanted 3 numbers, a word or a parameter")
+    return array
 
 
 def _load_safetensors(path, content):
