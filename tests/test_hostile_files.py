@@ -417,3 +417,50 @@ def test_h5_is_read_with_limits(tmp_path):
         done = subprocess.run(command, capture_output=True, timeout=60)
         assert done.returncode == 0 and done.stdout.startswith(b'{"wrong": "found '), (what, done)
         assert time.monotonic() - begin < 5, what
+
+
+def test_h5_files_that_are_not_what_they_should_be(tmp_path, keras_child):
+    paths = [path for _, path in bad_h5(tmp_path)]
+    messages, sealed, unsealed, crashed, hung = keras_child(h5_messages, tmp_path, paths)
+    for path, message in messages.items():
+        assert message.startswith(f"{path}: found no intact weights of such a model: ")
+        assert "\n" not in message and len(message) < 1500
+    assert sealed == [] and len(unsealed) == 1 and "found no checksum in it" in unsealed[0]
+    assert "HDF5 fell over it: exit code" in crashed
+    assert "HDF5 came to no end with it within 0.1 s" in hung
+
+
+def h5_messages(folder, paths):
+    """What is said of files by path; of one with a checksum and of one without; of a crash, and of a hang."""
+    from types import SimpleNamespace
+
+    from keras_cnn import layout
+    from keras_cnn.adapter import Adapter
+
+    adapter = Adapter(**NETWORK)
+
+    def message(path):
+        try:
+            adapter.load(path)
+        except ValueError as error:
+            return str(error)
+        return "accepted"
+
+    messages = {str(path): message(path) for path in paths}
+    warned = []
+    for name in ("sealed", "unsealed"):
+        path = folder / f"{name}.weights.h5"
+        adapter.save(path) if name == "sealed" else adapter.model.save_weights(path)
+        with warnings.catch_warnings(record=True) as noticed:
+            warnings.simplefilter("always")
+            adapter.load(path)
+        warned.append([str(each.message) for each in noticed])
+    real, seconds = layout.sys, layout.SECONDS
+    try:
+        layout.sys = SimpleNamespace(executable="/bin/false")
+        crashed = message(path)
+        layout.sys, layout.SECONDS = real, 0.1
+        hung = message(path)
+    finally:
+        layout.sys, layout.SECONDS = real, seconds
+    return messages, *warned, crashed, hung
