@@ -106,7 +106,7 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     files.check_writable(json_file)
     dtypes = list(dtype) or ["float32", "float64"]
     frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
-    _say(f"data: {frame.attrs['data']}\n")
+    _say(f"data: {plain.line(frame.attrs['data'])}\n")
     _say(output.table(frame if rows else output.parity_summary(frame)))
     _say("\n" + "\n".join(output.verdict(frame)))
     output.write_json(json_file, "parity", frame)
@@ -132,7 +132,7 @@ def accuracy(
     frame = compare.accuracy(
         implementations, data_source, seed, seeds, epochs, batch_size, learning_rate, starts, threads, progress
     )
-    _say(f"data: {frame.attrs['data']}\n")
+    _say(f"data: {plain.line(frame.attrs['data'])}\n")
     _say(output.table(output.accuracy_table(frame)))
     _say("\n".join(output.remarks(frame)))
     output.write_json(json_file, "accuracy", frame)
@@ -152,7 +152,7 @@ def speed(implementations, data_source, seed, threads, json_file, progress, batc
     files.check_writable(json_file)
     sizes = list(batch_size) or [1, 32, 256]
     frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, samples, progress=progress)
-    _say(f"data: {frame.attrs['data']}; float32, {threads} thread(s) each, in turns\n")
+    _say(f"data: {plain.line(frame.attrs['data'])}; float32, {threads} thread(s) each, in turns\n")
     _say(output.table(output.speed_table(frame)))
     for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:
         _say(line)
@@ -190,7 +190,7 @@ def check(target, timeout, folder, threads, seed, json_file, template):
         files.write_text(json_file, result.json())
     if folder:
         written = save_case(result, folder)
-        _say(f"written: {written}" if written else "nothing differs: no case to write")
+        _say(f"written: {plain.line(written)}" if written else "nothing differs: no case to write")
     return result.exit_code
 
 
@@ -243,7 +243,7 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
     settings = frame.attrs["settings"]
     if train:
         _say(
-            f"data: {frame.attrs['data']}; {settings['images']:,} images, {settings['epochs']} epochs, "
+            f"data: {plain.line(frame.attrs['data'])}; {settings['images']:,} images, {settings['epochs']} epochs, "
             f"batch {settings['batch_size']}, learning rate {settings['learning_rate']}, {seeds} seed(s)"
         )
     _say(f"implementations: {', '.join(dict.fromkeys(frame['implementation']))}\n")
@@ -266,7 +266,7 @@ def report(implementations, data_source, seed, threads, json_file, progress, fol
     files.check_writable(json_file)
     result = compare.report(folder, implementations, data_source, seed, threads, size or "normal", progress)
     _say("\n".join(result.verdict))
-    _say(f"\nwritten: {result.folder / 'index.html'}")
+    _say(f"\nwritten: {plain.line(result.folder / 'index.html')}")
     if json_file:
         files.write_text(json_file, (result.folder / "results.json").read_text())
     return result.exit_code
@@ -296,8 +296,8 @@ def convert(source, target, input_shape, filters, classes, padding, dtype):
         warnings.simplefilter("always", UserWarning)
         written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
     for remark in noticed:
-        _say(f"remark: {remark.message}", err=True)
-    _say(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
+        _say(f"remark: {plain.line(remark.message)}", err=True)
+    _say(f"{plain.line(target)}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
 
 
 @cli.group("data", cls=_Group)
@@ -312,7 +312,7 @@ def fetch(folder, progress):
     """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
     from compare import data
 
-    _say(f"MNIST is in {data.fetch(folder, progress=progress)}")
+    _say(f"MNIST is in {plain.line(data.fetch(folder, progress=progress))}")
 
 
 @data_group.command()
@@ -322,7 +322,7 @@ def show(data_source):
     from compare import data
 
     dataset = data.load(data_source)
-    _say(f"{dataset.description}\nSHA-256 {dataset.sha256}")
+    _say(f"{plain.line(dataset.description)}\nSHA-256 {dataset.sha256}")
 
 
 @contextlib.contextmanager

@@ -21,8 +21,10 @@ def check_writable(path):
     path = Path(path)
     if _is_device(path):
         return
-    # a folder of its own beside it, as when it is written: the name may be too long, or none that this disk takes
     place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise ValueError(f"{path}: found a folder, wanted a file or nothing")
+    # a folder of its own beside it, as when it is written: the name may be too long, or none that this disk takes
     with scratch(place.parent, ".part-") as folder:
         (folder / place.name).touch()
 

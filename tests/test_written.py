@@ -200,6 +200,8 @@ def test_a_name_that_can_be_written_is_not_refused_and_the_other_way_round(tmp_p
         files.check_writable(tmp_path / ("x" * 256))
     with pytest.raises(OSError):
         files.check_writable(tmp_path / "none" / "a.json")
+    with pytest.raises(ValueError, match="found a folder, wanted a file or nothing"):
+        files.check_writable(tmp_path)
     assert list(tmp_path.iterdir()) == [longest]
 
 

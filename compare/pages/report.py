@@ -9,6 +9,7 @@ import jinja2
 
 from compare import contract, files, limits, output, plain
 from compare.pages import content
+from compare.plain_files import scratch
 from compare.verdict.probes import DTYPES
 from compare.verdict.run import passed
 
@@ -93,12 +94,12 @@ def check_folder(folder):
 def write_files(folder, files):
     """Write texts by name into a folder: all are complete beside their places before the first one moves."""
     folder = Path(folder)
-    with tempfile.TemporaryDirectory(prefix=".cnn-compare-", dir=_existing(folder)) as staging:
+    with scratch(_existing(folder), ".cnn-compare-") as staging:
         for name, text in files.items():
-            (Path(staging) / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+            (staging / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         folder.mkdir(parents=True, exist_ok=True)
         for name in files:
-            (Path(staging) / name).replace(folder / name)
+            (staging / name).replace(folder / name)
 
 
 def _existing(folder):
