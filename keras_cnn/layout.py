@@ -72,9 +72,8 @@ def read_file(path, shapes, dtype):
         raise ValueError(f"HDF5 came to no end with it within {SECONDS} s") from error
     head, _, body = done.stdout.partition(b"\n")
     if done.returncode or not head:
-        raise ValueError(
-            f"HDF5 fell over it: {one_line(done.stderr[-200:].decode(errors='replace')) or done.returncode}"
-        )
+        last = one_line(done.stderr[-200:].decode(errors="replace"))
+        raise ValueError(f"HDF5 fell over it: exit code {done.returncode} {last}")
     said = json.loads(head)
     if "wrong" in said:
         raise ValueError(one_line(said["wrong"]))

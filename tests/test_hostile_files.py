@@ -113,14 +113,14 @@ def test_no_damage_lets_another_number_in(tmp_path, ending):
     save_weights(path, wanted, **GEOMETRY)
     content = path.read_bytes()
     read = 0
-    for number, changed in mutants(content, ending, 3000):
+    for number, changed in mutants(content, ending, 800):
         path.write_bytes(changed)
         found = read_or_refused(path)
         if found is not None:
             read += 1
             assert found[1] == GEOMETRY, number
             assert all(found[0][name].tobytes() == value.tobytes() for name, value in wanted.items()), number
-    assert 0 < read < 1500
+    assert read < 400
 
 
 def test_every_bit_of_the_listing_of_an_npz(tmp_path):
@@ -129,43 +129,12 @@ def test_every_bit_of_the_listing_of_an_npz(tmp_path):
     save_weights(path, wanted, **GEOMETRY)
     content = path.read_bytes()
     begin = content.index(b"PK\x01\x02")
-    for at in range(8 * begin, 8 * len(content), 3):
+    for at in range(8 * begin, 8 * len(content), 5):
         changed = bytearray(content)
         changed[at // 8] ^= 1 << at % 8
         path.write_bytes(changed)
         found = read_or_refused(path)
         assert found is None or found[1] == GEOMETRY, at
-
-
-def test_every_flag_of_the_listing_of_a_pt(tmp_path, torch_child):
-    """The mark of a folder in the zip's directory made PyTorch hand out memory as it lay."""
-    assert torch_child(listing_of_a_pt, tmp_path) == []
-
-
-def listing_of_a_pt(folder):
-    """Bits in the zip's directory whose change let other numbers in, out of all of those that are no name."""
-    from torch_cnn.adapter import Adapter
-
-    adapter = Adapter(**NETWORK, seed=1)
-    path = folder / "a.pt"
-    adapter.save(path)
-    wanted = [value.tobytes() for value in adapter.get_parameters().values()]
-    content, bad = path.read_bytes(), []
-    for match in re.finditer(b"PK\x01\x02", content):
-        for bit in range(8 * match.start(), 8 * (match.start() + 46)):
-            changed = bytearray(content)
-            changed[bit // 8] ^= 1 << bit % 8
-            path.write_bytes(changed)
-            other = Adapter(**NETWORK, seed=2)
-            try:
-                other.load(path)
-            except ValueError as error:
-                if not str(error).startswith(f"{path}: ") or "\n" in str(error):
-                    bad.append(str(error))
-                continue
-            if [value.tobytes() for value in other.get_parameters().values()] != wanted:
-                bad.append(bit)
-    return bad
 
 
 def test_a_safetensors_file_without_a_checksum_is_read_with_a_warning(tmp_path):
@@ -407,7 +376,7 @@ def bad_h5(folder):
 
 
 def test_h5_is_read_with_limits(tmp_path):
-    """In the reader's own process, which h5py alone needs; what the adapter makes of it is in test_keras_cnn."""
+    """In the reader's own process, which h5py alone needs; what the adapter makes of it is in `test_keras_cnn`."""
     pytest.importorskip("h5py")
     reader = ROOT / "keras_cnn" / "read_h5.py"
     cases = dict(bad_h5(tmp_path))
@@ -417,50 +386,3 @@ def test_h5_is_read_with_limits(tmp_path):
         done = subprocess.run(command, capture_output=True, timeout=60)
         assert done.returncode == 0 and done.stdout.startswith(b'{"wrong": "found '), (what, done)
         assert time.monotonic() - begin < 5, what
-
-
-def test_h5_files_that_are_not_what_they_should_be(tmp_path, keras_child):
-    paths = [path for _, path in bad_h5(tmp_path)]
-    messages, sealed, unsealed, crashed, hung = keras_child(h5_messages, tmp_path, paths)
-    for path, message in messages.items():
-        assert message.startswith(f"{path}: found no intact weights of such a model: ")
-        assert "\n" not in message and len(message) < 1500
-    assert sealed == [] and len(unsealed) == 1 and "found no checksum in it" in unsealed[0]
-    assert "HDF5 fell over it: exit code" in crashed
-    assert "HDF5 came to no end with it within 0.1 s" in hung
-
-
-def h5_messages(folder, paths):
-    """What is said of files by path; of one with a checksum and of one without; of a crash, and of a hang."""
-    from types import SimpleNamespace
-
-    from keras_cnn import layout
-    from keras_cnn.adapter import Adapter
-
-    adapter = Adapter(**NETWORK)
-
-    def message(path):
-        try:
-            adapter.load(path)
-        except ValueError as error:
-            return str(error)
-        return "accepted"
-
-    messages = {str(path): message(path) for path in paths}
-    warned = []
-    for name in ("sealed", "unsealed"):
-        path = folder / f"{name}.weights.h5"
-        adapter.save(path) if name == "sealed" else adapter.model.save_weights(path)
-        with warnings.catch_warnings(record=True) as noticed:
-            warnings.simplefilter("always")
-            adapter.load(path)
-        warned.append([str(each.message) for each in noticed])
-    real, seconds = layout.sys, layout.SECONDS
-    try:
-        layout.sys = SimpleNamespace(executable="/bin/false")
-        crashed = message(path)
-        layout.sys, layout.SECONDS = real, 0.1
-        hung = message(path)
-    finally:
-        layout.sys, layout.SECONDS = real, seconds
-    return messages, *warned, crashed, hung
