@@ -8,8 +8,6 @@ if __name__ == "__main__":
 
     from compare import start
 
+    start.quietly()
     start.by_name()
-
-    from compare.cli import main
-
-    main()
+    start.command()

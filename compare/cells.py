@@ -1,12 +1,15 @@
 """Cells: a small spec goes in, one result file comes out, each in a process of its own that is started fresh.
 
-A process group each, killed whole when it runs over its time or when this process is interrupted. A worker ends by
-itself when this process dies: it watches a pipe that only this process holds open.
+A process group each, killed whole when it runs over its time or when this process is interrupted. A cell ends by
+itself when this process dies, with all that it started: its `guard` watches a pipe that only this process holds open.
+What it leaves, a result and a log, is believed in nothing: both are read with a bound.
 """
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from compare import files, guard, plain, plain_files
+
 IN_A_FILE = (
     "ok",
     "raised",
@@ -24,6 +29,12 @@ IN_A_FILE = (
     "not offered",
     "broken",
 )  # what a worker says itself; the rest is seen from outside
+LARGEST = 1 << 26  # bytes of a result that are read
+TIMES = 10  # times the size of what a cell was given may come on top: larger images have larger gradients
+ARRAYS = 10_000  # in one result; parity has 700
+LOG = 4000  # characters, the last ones, that are kept of what was printed
+ROOM = 1 << 20  # bytes below which a folder for temporary files is full
+FULL = (errno.ENOSPC, errno.EDQUOT)
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,10 +67,11 @@ class Result:
 def write_result(path, meta, arrays=None):
     """Write a result file, whole or not at all: arrays by name, and `meta` as JSON beside them."""
     text = np.array(json.dumps(meta))
-    temporary = Path(f"{path}.part")
-    with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **(arrays or {}), meta=text)
-    temporary.replace(path)
+    try:
+        with files.whole(path) as temporary, temporary.open("xb") as file:
+            np.savez(file, allow_pickle=False, **(arrays or {}), meta=text)
+    except OSError as error:  # NumPy's does not say of which file
+        raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def read_arrays(path):
@@ -88,7 +100,8 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
                     number, spec = waiting.pop(0)
                     try:
                         running[number] = _Process(spec, Path(folder) / str(number), module)
-                    except OSError as error:  # no memory for another process, a full disk
+                    except OSError as error:  # no memory for another process
+                        _check_space(folder, error)
                         results[number] = Result(spec, "crashed", error=f"the process could not be started: {error}")
                         done(results[number])
                 for number, process in list(running.items()):
@@ -111,20 +124,23 @@ class _Process:
         folder.mkdir(parents=True)  # its parent may have been swept away since
         self.spec = spec
         self.result = folder / "result.npz"
-        self.log = folder / "log.txt"
         spec_file = folder / "spec.json"
         self.partial = folder / "partial.npz"
         spec_file.write_text(json.dumps({**spec, "result": str(self.result), "partial": str(self.partial)}))
-        with self.log.open("wb") as log:
+        self.log = (folder / "log.txt").open("w+b")  # held open: what is there under its name later may be anything
+        try:
             self.process = subprocess.Popen(
                 # -P and start: neither the folder this is started from nor the project's may shadow a framework
                 [sys.executable, "-P", str(ROOT / "compare" / "start.py"), module, str(spec_file)],
                 stdin=subprocess.PIPE,
-                stdout=log,
+                stdout=self.log,
                 stderr=subprocess.STDOUT,
                 env=_environment(spec["threads"], folder),
                 start_new_session=True,
             )
+        except OSError:
+            self.log.close()
+            raise
         self.end = time.monotonic() + spec["limit"]
 
     def poll(self):
@@ -132,16 +148,20 @@ class _Process:
         code = self.process.poll()
         if code is None and time.monotonic() < self.end:
             return None
+        log = _tail(self.log)
         self.kill()
-        log = self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
-        arrays, meta, damage = _read(self.result)
+        given = self.spec.get("inputs")
+        most = LARGEST + TIMES * (os.path.getsize(given) if given and Path(given).is_file() else 0)  # noqa: PTH202
+        arrays, meta, damage = _read(self.result, most)
         status = meta.pop("status", None)
         swept = [
             str(path) for path in (self.result.parent, self.spec.get("inputs")) if path and not Path(path).exists()
         ]
         if status in IN_A_FILE and not (status == "raised" and swept):
-            return Result(self.spec, status, arrays, meta, meta.pop("error", ""), log)
-        arrays, meta, _ = _read(self.partial)
+            return Result(self.spec, status, arrays, meta, plain.lines(meta.pop("error", "")), log)
+        if code is not None:
+            _check_space(self.result.parent)
+        arrays, meta, _ = _read(self.partial, most)
         if code is None:
             return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
         error = f"the process ended with {_ending(code)} and left {damage or 'a result that names no status'}"
@@ -150,22 +170,48 @@ class _Process:
         return Result(self.spec, "crashed", arrays, meta, error, log)
 
     def kill(self):
-        """End the whole group, grandchildren included."""
+        """End the cell and all that it started."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()  # tells its guard, which finds what has left the group, too
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(guard.PATIENCE + 1 if sys.platform == "linux" else 0)
         with contextlib.suppress(ProcessLookupError):  # all of it has ended already
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        self.log.close()
 
 
-def _read(path):
-    """(arrays, meta, what is wrong) of a result file that need not be there, nor be whole."""
-    if not path.exists():
-        return {}, {}, "no result"
+def _check_space(folder, error=None):
+    """Raise OSError where there is no room for temporary files: then nobody's code is to blame."""
+    with contextlib.suppress(FileNotFoundError):  # the folder was swept away, which is told elsewhere
+        if (error is not None and error.errno in FULL) or shutil.disk_usage(folder).free < ROOM:
+            what = "no room for temporary files, so nothing was judged; make some, or set TMPDIR to another folder"
+            raise OSError(errno.ENOSPC, what, str(folder)) from error
+
+
+def _tail(log):
+    """The last of what a cell printed."""
+    begin = max(0, os.fstat(log.fileno()).st_size - 4 * LOG)
+    return os.pread(log.fileno(), 4 * LOG, begin).decode(errors="replace")[-LOG:]
+
+
+def _read(path, most):
+    """(arrays, meta, what is wrong) of a result file that need not be there, nor be whole, nor be a file."""
     try:
-        return *read_arrays(path), ""
-    except Exception as error:  # a damaged file meets zipfile, zlib, NumPy or JSON, each with errors of its own
-        return {}, {}, f"a result that cannot be read ({type(error).__name__}: {error})"
+        content = plain_files.read_regular(path, most)
+        members = plain_files.zip_members(content, ARRAYS)
+        if sum(info.file_size for info in members.values()) > most:
+            raise ValueError(f"found more than {most} bytes packed into it")
+        arrays = {
+            name.removesuffix(".npy"): plain_files.npy_array(plain_files.unpacked(content, info))
+            for name, info in members.items()
+        }
+        return arrays, dict(json.loads(str(arrays.pop("meta")))), ""
+    except FileNotFoundError:
+        return {}, {}, "no result"
+    except Exception as error:  # a damaged file meets JSON and others, each with errors of its own
+        said = plain.line(str(error).removeprefix(f"{path}: "), 300)
+        return {}, {}, f"a result that cannot be read ({type(error).__name__}: {said})"
 
 
 def _ending(code):

@@ -3,23 +3,33 @@
 The exit codes are in EXIT_CODES.
 """
 
+import contextlib
 import functools
+import io
 import os
 import signal
 import sys
+import tempfile
 import traceback
+import warnings
 
 import click
 
 import compare
-from compare import contract, failure, files, limits
+from compare import contract, failure, files, guard, limits, plain, plain_files
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
 name is missing, a training diverged, nothing was there to judge), 4 the code under test crashed or hung, 70 an error of
 this tool's own, which is no verdict."""
 SEED = click.IntRange(0, limits.SEED)
 THREADS = click.IntRange(1, limits.THREADS)
+FOLDER = "cnn-compare-run-"  # temporary, of one command
 RUNS = click.IntRange(1, limits.RUNS)
+
+
+def _say(text, err=False):
+    """Print it; what would steer the terminal, or what no output takes, as an escape."""
+    click.echo(plain.visible(str(text)), err=err)
 
 
 class _Path(click.Path):
@@ -76,7 +86,7 @@ def list_command(implementations, json_file, progress):
 
     files.check_writable(json_file)
     frame = compare.implementations(implementations, progress=progress)
-    click.echo(output.table(frame))
+    _say(output.table(frame))
     output.write_json(json_file, "list", frame)
 
 
@@ -96,9 +106,9 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     files.check_writable(json_file)
     dtypes = list(dtype) or ["float32", "float64"]
     frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
-    click.echo(f"data: {frame.attrs['data']}\n")
-    click.echo(output.table(frame if rows else output.parity_summary(frame)))
-    click.echo("\n" + "\n".join(output.verdict(frame)))
+    _say(f"data: {plain.line(frame.attrs['data'])}\n")
+    _say(output.table(frame if rows else output.parity_summary(frame)))
+    _say("\n" + "\n".join(output.verdict(frame)))
     output.write_json(json_file, "parity", frame)
     return output.exit_code(frame)
 
@@ -122,9 +132,9 @@ def accuracy(
     frame = compare.accuracy(
         implementations, data_source, seed, seeds, epochs, batch_size, learning_rate, starts, threads, progress
     )
-    click.echo(f"data: {frame.attrs['data']}\n")
-    click.echo(output.table(output.accuracy_table(frame)))
-    click.echo("\n".join(output.remarks(frame)))
+    _say(f"data: {plain.line(frame.attrs['data'])}\n")
+    _say(output.table(output.accuracy_table(frame)))
+    _say("\n".join(output.remarks(frame)))
     output.write_json(json_file, "accuracy", frame)
     return output.exit_code(frame)
 
@@ -142,10 +152,10 @@ def speed(implementations, data_source, seed, threads, json_file, progress, batc
     files.check_writable(json_file)
     sizes = list(batch_size) or [1, 32, 256]
     frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, samples, progress=progress)
-    click.echo(f"data: {frame.attrs['data']}; float32, {threads} thread(s) each, in turns\n")
-    click.echo(output.table(output.speed_table(frame)))
+    _say(f"data: {plain.line(frame.attrs['data'])}; float32, {threads} thread(s) each, in turns\n")
+    _say(output.table(output.speed_table(frame)))
     for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:
-        click.echo(line)
+        _say(line)
     output.write_json(json_file, "speed", frame)
     return output.exit_code(frame)
 
@@ -178,18 +188,18 @@ def check(target, timeout, folder, threads, seed, require, json_file, adapter_fi
     files.check_writable(json_file)
     files.check_writable(adapter_file)
     result = compare.check(target, timeout=timeout, threads=threads, seed=seed, require=require or ())
-    click.echo(str(result))
+    _say(str(result))
     if json_file:
         files.write_text(json_file, result.json())
     if adapter_file:
         try:
             files.write_text(adapter_file, result.adapter())
-            click.echo(f"written: {adapter_file}; complete its lines, and check that file")
+            _say(f"written: {plain.line(adapter_file)}; complete its lines, and check that file")
         except ValueError as error:
             click.echo(str(error), err=True)
     if folder:
         written = save_case(result, folder)
-        click.echo(f"written: {written}" if written else "nothing differs: no case to write")
+        _say(f"written: {plain.line(written)}" if written else "nothing differs: no case to write")
     return result.exit_code
 
 
@@ -210,10 +220,10 @@ def sharpness(implementations, cases, seed, json_file, progress):
 
     files.check_writable(json_file)
     frame = measure_sharpness(implementations, cases, seed, progress=progress)
-    click.echo(output.table(output.sharpness_table(frame)))
+    _say(output.table(output.sharpness_table(frame)))
     for line in frame.attrs["accused"]:
-        click.echo(line)
-    click.echo("\n" + output.sharpness_summary(frame))
+        _say(line)
+    _say("\n" + output.sharpness_summary(frame))
     output.write_json(json_file, "sharpness", frame)
     return 0 if frame.attrs["accused"] == [] else 1
 
@@ -241,15 +251,15 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
     )
     settings = frame.attrs["settings"]
     if train:
-        click.echo(
-            f"data: {frame.attrs['data']}; {settings['images']:,} images, {settings['epochs']} epochs, "
+        _say(
+            f"data: {plain.line(frame.attrs['data'])}; {settings['images']:,} images, {settings['epochs']} epochs, "
             f"batch {settings['batch_size']}, learning rate {settings['learning_rate']}, {seeds} seed(s)"
         )
-    click.echo(f"implementations: {', '.join(dict.fromkeys(frame['implementation']))}\n")
-    click.echo(output.table(output.defects_table(frame)))
-    click.echo("\n" + output.defects_score(frame.attrs["score"]))
+    _say(f"implementations: {', '.join(dict.fromkeys(frame['implementation']))}\n")
+    _say(output.table(output.defects_table(frame)))
+    _say("\n" + output.defects_score(frame.attrs["score"]))
     for line in output.remarks(frame):
-        click.echo(line)
+        _say(line)
     output.write_json(json_file, "defects", frame)
     return 0 if evidence.passed(frame.attrs["score"]) else 1
 
@@ -264,8 +274,8 @@ def report(implementations, data_source, seed, threads, json_file, progress, fol
     """All of it into one folder: index.html, report.md, a CSV per table, results.json."""
     files.check_writable(json_file)
     result = compare.report(folder, implementations, data_source, seed, threads, size or "normal", progress)
-    click.echo("\n".join(result.verdict))
-    click.echo(f"\nwritten: {result.folder / 'index.html'}")
+    _say("\n".join(result.verdict))
+    _say(f"\nwritten: {plain.line(result.folder / 'index.html')}")
     if json_file:
         files.write_text(json_file, (result.folder / "results.json").read_text())
     return result.exit_code
@@ -291,8 +301,12 @@ def convert(source, target, input_shape, filters, classes, padding, dtype):
     except ValueError as error:
         wanted = f"found {input_shape!r}, wanted three whole numbers H,W,C"
         raise click.BadParameter(wanted, param_hint="--input-shape") from error
-    written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
-    click.echo(f"{target}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always", UserWarning)
+        written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
+    for remark in noticed:
+        _say(f"remark: {plain.line(remark.message)}", err=True)
+    _say(f"{plain.line(target)}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
 
 
 @cli.group("data", cls=_Group)
@@ -307,7 +321,7 @@ def fetch(folder, progress):
     """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
     from compare import data
 
-    click.echo(f"MNIST is in {data.fetch(folder, progress=progress)}")
+    _say(f"MNIST is in {plain.line(data.fetch(folder, progress=progress))}")
 
 
 @data_group.command()
@@ -317,26 +331,60 @@ def show(data_source):
     from compare import data
 
     dataset = data.load(data_source)
-    click.echo(f"{dataset.description}\nSHA-256 {dataset.sha256}")
+    _say(f"{plain.line(dataset.description)}\nSHA-256 {dataset.sha256}")
+
+
+@contextlib.contextmanager
+def _own_folder():
+    """Let all temporary files of this command, and of what it starts, lie in one folder, which goes with it.
+
+    What commands left that were killed is swept: their folders, and on Linux their processes.
+    """
+    folder = None
+    with contextlib.ExitStack() as held:
+        with guard.undisturbed(), contextlib.suppress(OSError):  # no folder takes a file: told by what needs one
+            place = tempfile.gettempdir()
+            for left in plain_files.abandoned(place, FOLDER):
+                guard.end_marked(left)
+            folder = str(held.enter_context(plain_files.scratch(place, FOLDER)))
+            before = {name: os.environ.get(name) for name in ("TMPDIR", guard.MARK)}
+            os.environ.update({"TMPDIR": folder, guard.MARK: folder})
+            tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            with guard.undisturbed():
+                if folder is not None:
+                    tempfile.tempdir = None
+                    guard.end_marked(folder)
+                    for name, value in before.items():
+                        os.environ.pop(name) if value is None else os.environ.update({name: value})
+                held.close()
 
 
 def main(arguments=None):
     """Run the command line and end the process with its exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that cells are ended on the way out
     try:
-        code = cli.main(arguments, prog_name="python -m compare", standalone_mode=False)
+        for name, number in (("SIGTERM", 143), ("SIGHUP", 129)):
+            if hasattr(signal, name):  # so that cells are ended on the way out
+                signal.signal(getattr(signal, name), lambda *_, number=number: sys.exit(number))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with _own_folder():
+            code = cli.main(arguments, prog_name="python -m compare", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = 2
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        _say(text.getvalue().rstrip("\n"), err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _say("interrupted", err=True)
         code = 130
     except Exception as error:  # what nobody foresaw is no verdict either, and must not end with a verdict's exit code
         code, line = failure.explain(error)
-        click.echo(line, err=True)
+        _say(line, err=True)
         if os.environ.get(failure.TRACEBACK):
             traceback.print_exception(error)
     sys.exit(code if isinstance(code, int) else 0)

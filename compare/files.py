@@ -1,8 +1,10 @@
 """Files written whole or not at all."""
 
 import os
-import tempfile
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from compare.plain_files import locked, replacing, scratch
 
 
 def check_writable(path):
@@ -19,30 +21,63 @@ def check_writable(path):
     path = Path(path)
     if _is_device(path):
         return
-    probe = path.with_name(f".{path.name}.probe")
-    probe.touch()
-    probe.unlink()
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise ValueError(f"{path}: found a folder, wanted a file or nothing")
+    # a folder of its own beside it, as when it is written: the name may be too long, or none that this disk takes
+    with scratch(place.parent, ".part-") as folder:
+        (folder / place.name).touch()
 
 
 def write_text(path, text):
-    """`write_bytes` of the text in UTF-8."""
-    write_bytes(path, text.encode())
+    """`write_bytes` of the text in UTF-8; of a file name that is none, escapes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path, content):
     """Write a file whole or not at all, whoever else writes the same one at the same time.
 
-    A device or a pipe, such as /dev/stdout, is written to as it is.
+    A device or a pipe, such as /dev/stdout, is written to as it is; a link stays one.
     """
     path = Path(path)
     if _is_device(path):
         path.write_bytes(content)
         return
-    # beside it: only within one file system is a replace one step
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
+    with whole(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
+
+
+def whole(path):
+    """`plain_files.replacing`: a temporary path that takes the file's place when the block ends well."""
+    return replacing(path)
+
+
+@contextmanager
+def taken(folder):
+    """Make a folder, and have it to oneself until the block ends; one that stayed empty is removed again.
+
+    Raises:
+        ValueError: another command has it.
+        OSError: it cannot be made.
+    """
+    folder = Path(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(folder))
+            except BlockingIOError as error:
+                raise ValueError(
+                    f"{folder}: found another command that is writing there, wanted one at a time"
+                ) from error
+            except OSError:
+                pass  # a file system without locks: two at once end as they did
+            yield
+    finally:
+        for place in made:
+            with suppress(OSError):  # it holds something
+                place.rmdir()
 
 
 def _is_device(path):

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 LIMIT = 1 << 30  # bytes of elements in one file; MNIST's largest has 47 million
+PACKED = 50  # times its own size is what a gzip file above FREE may unpack to; MNIST's images are five times theirs
+FREE = 1 << 26  # bytes that any gzip file may unpack to, blank images too
 CHUNK = 1 << 20
 UINT8 = 0x08
 CONTENT = {1: "labels", 3: "images"}  # by the number of axes
@@ -74,8 +76,9 @@ def unpack(path: Path, axes: int) -> bytes:
         path: the file.
         axes: 3 for images (N, H, W), 1 for labels (N,).
     Raises:
-        ValueError: no regular file, another type or number of axes, a size of 0, more than LIMIT elements, fewer or
-            more bytes than declared, a damaged gzip stream. The message begins with the path.
+        ValueError: no regular file, another type or number of axes, a size of 0, more than LIMIT elements or far
+            more than the file's own size, fewer or more bytes than declared, a damaged gzip stream. The message begins
+            with the path.
     """
     if not path.is_file():
         raise ValueError(f"{path}: found no regular file, wanted an IDX file of {CONTENT[axes]}")
@@ -83,31 +86,36 @@ def unpack(path: Path, axes: int) -> bytes:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         if not packed:
-            return _read(file, path, axes)
+            return _read(file, path, axes, LIMIT)
         try:
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                return _read(stream, path, axes)
+                return _read(stream, path, axes, max(FREE, PACKED * path.stat().st_size))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path}: found a damaged gzip stream ({error}), wanted a whole one") from error
 
 
-def _read(stream: BinaryIO | gzip.GzipFile, path: Path, axes: int) -> bytes:
+def _read(stream: BinaryIO | gzip.GzipFile, path: Path, axes: int, most: int) -> bytes:
     """Header and elements of an open stream. The read past the last element is what makes gzip check its CRC."""
-    header = _up_to(stream, 4 + 4 * axes)
-    declared = _declared(header, path, axes)
-    body = _up_to(stream, declared + 1)
-    if len(body) != declared:
-        found = f"only {len(body)}" if len(body) < declared else "more"
-        raise ValueError(f"{path}: found {found} bytes after the header, wanted the {declared} that it declares")
-    return header + body
-
-
-def _up_to(stream: BinaryIO | gzip.GzipFile, count: int) -> bytes:
-    """At most `count` bytes, a CHUNK at a time: a buffer of `count` at once would trust the header."""
     gathered = bytearray()
+    _up_to(stream, 4 + 4 * axes, gathered)
+    before = len(gathered)
+    declared = _declared(bytes(gathered), path, axes)
+    if declared > most:
+        raise ValueError(
+            f"{path}: found too small a gzip file for the {declared} bytes declared, wanted {most} at most"
+        )
+    _up_to(stream, before + declared + 1, gathered)
+    found = len(gathered) - before
+    if found != declared:
+        what = f"only {found}" if found < declared else "more"
+        raise ValueError(f"{path}: found {what} bytes after the header, wanted the {declared} that it declares")
+    return bytes(gathered)
+
+
+def _up_to(stream: BinaryIO | gzip.GzipFile, count: int, gathered: bytearray) -> None:
+    """Read until `count` bytes are gathered, a CHUNK at a time: a buffer of `count` at once would trust the header."""
     while len(gathered) < count and (piece := stream.read(min(CHUNK, count - len(gathered)))):
         gathered += piece
-    return bytes(gathered)
 
 
 def _declared(header: bytes, path: Path, axes: int) -> int:

@@ -7,6 +7,7 @@ Run as `python -P compare/start.py MODULE ARGUMENTS`: a worker, begun like that.
 
 import contextlib
 import os
+import signal
 import sys
 from importlib.machinery import PathFinder
 
@@ -32,6 +33,20 @@ def by_name():
         sys.path[:] = [place for place in sys.path if place != ROOT]
 
 
+def quietly():
+    """Let Ctrl-C and a polite kill end the process at once, and without a traceback, while it still imports."""
+    for name, code in (("SIGINT", 130), ("SIGTERM", 143)):
+        signal.signal(getattr(signal, name), lambda *_, code=code: os._exit(code))
+
+
+def command():
+    """The command line, as it is installed: `cnn-compare`."""
+    quietly()
+    from compare.cli import main
+
+    main()
+
+
 @contextlib.contextmanager
 def away_from_here():
     """The same for a while, in a process that is somebody else's: the path as it was, without the current folder."""
@@ -47,6 +62,9 @@ def away_from_here():
 
 if __name__ == "__main__":
     by_name()
+    from compare import guard
+
+    guard.keep()
     import runpy
 
     del sys.argv[0]

@@ -12,6 +12,7 @@ import threading
 import traceback
 from pathlib import Path
 
+from compare import guard, plain
 from compare.cells import write_result
 from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
@@ -75,6 +76,7 @@ def main(path):
     task = _task(spec["task"])
 
     def fail(status, error, **more):
+        guard.lift()
         write_result(spec["result"], {"status": status, "error": error, **more})
         traceback.print_exc()
 
@@ -105,7 +107,7 @@ def main(path):
 def _what(error):
     """What was raised, where, and its message, on one line."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    text = " ".join(str(error).split())
+    text = plain.line(error)
     return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}: {text}"
 
 

@@ -1,6 +1,6 @@
 """The network with NumPy arrays at the border: activations, gradients, stages, steps, files. TensorFlow only."""
 
-import os
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_cnn import checks, layout
 from keras_cnn.checks import STAGES
 from keras_cnn.model import build, train_step
+from keras_cnn.plain_files import one_line, regular_size, replacing
 
 
 def configure(threads: int) -> None:
@@ -126,14 +127,9 @@ class Adapter:
 
     def save(self, path):
         """Write a `.weights.h5` file with Keras's own `save_weights`, and a checksum; whole or not at all."""
-        path = _weights_path(path)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
+        with replacing(_weights_path(path)) as temporary:
             self.model.save_weights(temporary)
             layout.seal(temporary, self.get_parameters())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def load(self, path):
         """Take the parameters of a file that `save`, or `save_weights` of a model of `build`, wrote.
@@ -141,18 +137,22 @@ class Adapter:
         HDF5 as Keras writes it holds no checksums: only in a file of `save` is an altered number sure to be noticed.
 
         Raises:
-            ValueError: a damaged or truncated file, other names, shapes or dtype, numbers that are not finite; the
-                message begins with the path, and the model is as it was.
+            ValueError: a damaged or truncated file, or no regular one, other names, shapes or dtype, numbers that are
+                not finite; the message is one line that begins with the path, and the model is as it was.
             OSError: the file cannot be read.
+        Warns:
+            UserWarning: a file without a checksum.
         """
         path = _weights_path(path)
-        with path.open("rb"):
-            pass  # a file that is not there or not ours to read is no damaged one
+        regular_size(path)
         try:
-            layout.check_file(path, self._shapes, self.dtype)
-            self.extractor.load_weights(path)  # not compiled: leaves an optimizer's state in the file alone
-        except Exception as error:  # whatever a damaged file provokes in HDF5 or Keras
-            raise ValueError(f"{path}: found no intact weights of such a model: {error}") from error
+            parameters, sealed = layout.read_file(path, self._shapes, self.dtype)
+        except ValueError as error:
+            raise ValueError(f"{path}: found no intact weights of such a model: {one_line(error, 600)}") from error
+        self.set_parameters(parameters)
+        if not sealed:
+            unsealed = "found no checksum in it, so a number that was changed on the way could not be noticed"
+            warnings.warn(f"{path}: {unsealed}", stacklevel=2)
 
     def _stage(self, stage, x, y):
         return self._loss(x, y) if stage == "loss" else self._stages[stage](x)

@@ -5,11 +5,21 @@ is transposed; only names and order are given here.
 """
 
 import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
 
 from keras_cnn.checks import check_parameters
+from keras_cnn.plain_files import one_line, regular_size
+
+TIMES, BESIDE = 10, 1 << 20  # a file is at most ten times as large as its parameters (an optimizer's state), and this
+SECONDS = 60  # on a machine that is busy with other things; of work of its own the process has ten
 
 # in the order of Model.get_weights, with the place in a .weights.h5 file
 NAMES = {
@@ -40,20 +50,45 @@ def seal(path, parameters):
         file.attrs["sha256"] = _checksum(parameters)
 
 
-def check_file(path, shapes, dtype):
-    """Raise ValueError or OSError unless the .weights.h5 file holds just such parameters, all of them finite."""
-    with h5py.File(path, "r") as file:
-        found = {}
-        file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-        found = {name: item for name, item in found.items() if name.startswith("layers/")}
-        described = {name: f"{item.dtype} {item.shape}" for name, item in found.items()}
-        wanted = {NAMES[name]: f"{dtype} {shape}" for name, shape in shapes.items()}
-        if described != wanted:
-            raise ValueError(f"found {described}, wanted {wanted}")
-        parameters = {name: found[place][()] for name, place in NAMES.items()}
-        check_parameters(parameters, shapes)
-        if file.attrs.get("sha256", _checksum(parameters)) != _checksum(parameters):
-            raise ValueError("the numbers do not fit the checksum stored beside them")
+def read_file(path, shapes, dtype):
+    """(parameters, whether the file holds their checksum) of a .weights.h5 file that holds just such ones, all finite.
+
+    Another process opens it, with limits of memory and time: see `read_h5`.
+
+    Raises:
+        ValueError: it does not; the message does not name the path.
+        OSError: the file cannot be read.
+    """
+    wanted = {NAMES[name]: f"{dtype} {shape}" for name, shape in shapes.items()}
+    size = dtype.itemsize * sum(math.prod(shape) for shape in shapes.values())
+    found_size = regular_size(path)
+    if found_size > TIMES * size + BESIDE:
+        raise ValueError(f"found {found_size} bytes, wanted at most {TIMES * size + BESIDE} for these parameters")
+    command = [sys.executable, "-P", str(Path(__file__).with_name("read_h5.py")), os.fspath(path), str(size), "10"]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each thread takes addresses, which are limited
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"HDF5 came to no end with it within {SECONDS} s") from error
+    head, _, body = done.stdout.partition(b"\n")
+    if done.returncode or not head:
+        last = one_line(done.stderr[-200:].decode(errors="replace"))
+        raise ValueError(f"HDF5 fell over it: exit code {done.returncode} {last}")
+    said = json.loads(head)
+    if "wrong" in said:
+        raise ValueError(one_line(said["wrong"]))
+    described = {place: f"{np.dtype(kind)} {tuple(shape)}" for place, kind, shape in said["arrays"]}
+    if described != wanted:
+        raise ValueError(f"found {one_line(described)}, wanted {wanted}")
+    arrays, at = {}, 0
+    for place, kind, shape in said["arrays"]:
+        arrays[place] = np.frombuffer(body, kind, math.prod(shape), at).reshape(shape)
+        at += arrays[place].nbytes
+    parameters = {name: arrays[place] for name, place in NAMES.items()}
+    check_parameters(parameters, shapes)
+    if said["checksum"] not in (None, _checksum(parameters)):
+        raise ValueError("the numbers do not fit the checksum stored beside them")
+    return parameters, said["checksum"] is not None
 
 
 def _checksum(parameters):

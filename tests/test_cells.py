@@ -268,6 +268,13 @@ def test_checks_of_arrays_are_the_same_in_both_frameworks():
     assert first.read_bytes() == second.read_bytes(), f"copy {first.relative_to(cells.ROOT)} over the other"
 
 
+def test_plain_files_are_the_same_everywhere():
+    rooms = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
+    first, *others = (cells.ROOT / room / "plain_files.py" for room in rooms)
+    for other in others:
+        assert first.read_bytes() == other.read_bytes(), f"copy {first.relative_to(cells.ROOT)} over the others"
+
+
 def test_the_models_hold_no_checks():
     for room in ("torch_cnn", "keras_cnn"):
         text = (cells.ROOT / room / "model.py").read_text()

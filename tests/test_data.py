@@ -343,7 +343,7 @@ BAD = {
     "overflow": (header(1 << 31, 1 << 31, 4), "found declared sizes"),
     "a byte short": (GOOD[:-1], f"found only {PIXELS - 1} bytes after the header, wanted the {PIXELS}"),
     "a byte long": (GOOD + b"\0", f"found more bytes after the header, wanted the {PIXELS}"),
-    "header lies": (header(1 << 20, 32, 32) + b"\0", "found only 1 bytes after the header, wanted the 1073741824"),
+    "header lies": (header(1 << 11, 32, 32) + b"\0", "found only 1 bytes after the header, wanted the 2097152"),
 }
 
 
@@ -393,7 +393,7 @@ def test_memory_follows_neither_a_bomb_nor_a_lie(tmp_path, content):
     path.write_bytes(b"".join(squeeze.compress(piece) for piece in pieces) + squeeze.flush())
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match="bytes after the header, wanted the"):
+        with pytest.raises(ValueError, match="after the header, wanted the|too small a gzip file for the 1073741824"):
             idx.unpack(path, 3)
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:

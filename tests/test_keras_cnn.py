@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from adapters import SMALL, run
+from test_hostile_files import NETWORK, bad_h5
 
 
 @pytest.fixture
@@ -161,3 +163,50 @@ def test_another_batch_size_costs_one_more_trace(child):
 
 def test_another_backend_is_refused(child):
     assert "RuntimeError: Keras backend: found 'numpy', wanted 'tensorflow'" in child(backend_error)
+
+
+def test_h5_files_that_are_not_what_they_should_be(tmp_path, keras_child):
+    paths = [path for what, path in bad_h5(tmp_path) if what in ("pieces of gigabytes", "deep groups")]
+    messages, sealed, unsealed, crashed, hung = keras_child(h5_messages, tmp_path, paths)
+    for path, message in messages.items():
+        assert message.startswith(f"{path}: found no intact weights of such a model: ")
+        assert "\n" not in message and len(message) < 1500
+    assert sealed == [] and len(unsealed) == 1 and "found no checksum in it" in unsealed[0]
+    assert "HDF5 fell over it: exit code" in crashed
+    assert "HDF5 came to no end with it within 0.1 s" in hung
+
+
+def h5_messages(folder, paths):
+    """What is said of files by path; of one with a checksum and of one without; of a crash, and of a hang."""
+    from types import SimpleNamespace
+
+    from keras_cnn import layout
+    from keras_cnn.adapter import Adapter
+
+    adapter = Adapter(**NETWORK)
+
+    def message(path):
+        try:
+            adapter.load(path)
+        except ValueError as error:
+            return str(error)
+        return "accepted"
+
+    messages = {str(path): message(path) for path in paths}
+    warned = []
+    for name in ("sealed", "unsealed"):
+        path = folder / f"{name}.weights.h5"
+        adapter.save(path) if name == "sealed" else adapter.model.save_weights(path)
+        with warnings.catch_warnings(record=True) as noticed:
+            warnings.simplefilter("always")
+            adapter.load(path)
+        warned.append([str(each.message) for each in noticed])
+    real, seconds = layout.sys, layout.SECONDS
+    try:
+        layout.sys = SimpleNamespace(executable="/bin/false")
+        crashed = message(path)
+        layout.sys, layout.SECONDS = real, 0.1
+        hung = message(path)
+    finally:
+        layout.sys, layout.SECONDS = real, seconds
+    return messages, *warned, crashed, hung

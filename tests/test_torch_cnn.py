@@ -1,7 +1,10 @@
 """What only PyTorch's adapter and model have, in the process of PyTorch; `test_adapters` holds what they must have."""
 
+import re
+
 import numpy as np
 import pytest
+from test_hostile_files import NETWORK
 
 
 @pytest.fixture
@@ -79,3 +82,36 @@ def test_a_file_that_does_not_fit_changes_nothing(child, tmp_path):
 def test_fit_learns(child):
     before, after = child(fit)
     assert after < 0.5 * before
+
+
+def test_every_flag_of_the_listing_of_a_pt(tmp_path, torch_child):
+    """The mark of a folder in the zip's directory made PyTorch hand out memory as it lay."""
+    assert torch_child(listing_of_a_pt, tmp_path) == []
+
+
+def listing_of_a_pt(folder):
+    """Bits in the zip's directory whose change let other numbers in, out of all of those that are no name."""
+    from torch_cnn.adapter import Adapter
+
+    adapter = Adapter(**NETWORK, seed=1)
+    path = folder / "a.pt"
+    adapter.save(path)
+    wanted = [value.tobytes() for value in adapter.get_parameters().values()]
+    content, bad = path.read_bytes(), []
+    for match in re.finditer(b"PK\x01\x02", content):
+        # the attributes, with the mark of a folder, and every fifth bit of the rest
+        begin = 8 * match.start()
+        for bit in sorted({*range(begin, begin + 8 * 46, 5), *range(begin + 8 * 38, begin + 8 * 42)}):
+            changed = bytearray(content)
+            changed[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(changed)
+            other = Adapter(**NETWORK, seed=2)
+            try:
+                other.load(path)
+            except ValueError as error:
+                if not str(error).startswith(f"{path}: ") or "\n" in str(error):
+                    bad.append(str(error))
+                continue
+            if [value.tobytes() for value in other.get_parameters().values()] != wanted:
+                bad.append(bit)
+    return bad

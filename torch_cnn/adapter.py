@@ -1,8 +1,7 @@
 """The network with NumPy arrays at the border: activations, gradients, stages, steps, files."""
 
-import os
+import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +10,9 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's own docu
 from torch_cnn import checks, layout
 from torch_cnn.checks import STAGES
 from torch_cnn.model import CNN, train_step
+from torch_cnn.plain_files import one_line, read_regular, replacing, unpacked, zip_members
+
+TIMES, BESIDE = 10, 1 << 16  # a file is at most ten times as large as its parameters, and this
 
 
 def configure(threads: int) -> None:
@@ -110,35 +112,35 @@ class Adapter:
 
     def save(self, path):
         """Write the state_dict with `torch.save`, whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with replacing(path) as temporary:
             torch.save(self.model.state_dict(), temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def load(self, path):
         """Take the parameters of a file that `save`, or `torch.save` of a CNN's state_dict, wrote.
 
         Raises:
-            ValueError: a damaged or truncated file, other names, shapes or dtype, numbers that are not finite; the
-                message begins with the path, and the model is as it was.
+            ValueError: a damaged or truncated file, or no regular one, other names, shapes or dtype, numbers that are
+                not finite; the message is one line that begins with the path, and the model is as it was.
             OSError: the file cannot be read.
         """
-        with Path(path).open("rb") as file:
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    # members are stored as they are, together no larger than the file; testzip compares checksums
-                    size = sum(member.file_size for member in archive.infolist())
-                    if size > os.fstat(file.fileno()).st_size or archive.testzip():
-                        raise ValueError("the size or checksum of a member is wrong")
-                file.seek(0)
-                state = torch.load(file, map_location="cpu", weights_only=True)
-                layout.check_state_dict(state, self.model.state_dict())
-                self.set_parameters(layout.from_state_dict(state, self._pooled))
-            except Exception as error:  # whatever a damaged file provokes in zipfile, the unpickler or PyTorch
-                raise ValueError(f"{path}: found no intact state_dict of such a CNN: {error}") from error
+        size = sum(value.nbytes for value in self.model.state_dict().values())
+        content = read_regular(path, TIMES * size + BESIDE)
+        try:
+            members = zip_members(content)
+            if sum(info.file_size for info in members.values()) > len(content):
+                raise ValueError("found packed members, wanted stored ones")
+            # PyTorch's own reader of zip files takes what this one would not: of a member marked as a folder it reads
+            # nothing and hands out memory as it lies. So it gets a file written anew, of what was read and checked here
+            with io.BytesIO() as checked:
+                with zipfile.ZipFile(checked, "w") as archive:
+                    for name, info in members.items():
+                        archive.writestr(name, unpacked(content, info))
+                checked.seek(0)
+                state = torch.load(checked, map_location="cpu", weights_only=True)
+            layout.check_state_dict(state, self.model.state_dict())
+            self.set_parameters(layout.from_state_dict(state, self._pooled))
+        except Exception as error:  # whatever a damaged file provokes in the unpickler or PyTorch
+            raise ValueError(f"{path}: found no intact state_dict of such a CNN: {one_line(error, 600)}") from error
 
     def _observe(self, x):
         """One forward pass; conv, pool and logits as they pass by the model's own layers."""

@@ -10,12 +10,13 @@ from compare.files import write_text
 from compare.graph import STAGE_INPUT
 
 SCRIPT = '''\
-"""{title}: the smallest case in which {target} differs. Needs NumPy alone; run it beside case.npz."""
+"""The smallest case in which somebody's code differs. Needs NumPy alone; run it beside case.npz."""
 
 from pathlib import Path
 
 import numpy as np
 
+NAME = {name}
 case = np.load(Path(__file__).with_name("case.npz"), allow_pickle=False)
 # Into it went what is named input_..., with weights and labels; `found` is what your code made of it.
 for name in case.files:
@@ -25,7 +26,7 @@ found, wanted, allowance = case["found"], case["wanted"], case["allowance"]
 if found.shape != wanted.shape:
     raise SystemExit(f"found shape {{found.shape}}, wanted {{wanted.shape}}")
 wrong = ~(np.abs(found - wanted) <= allowance)
-print(f"{title}: {{wrong.sum()}} of {{wrong.size}} numbers differ by more than rounding")
+print(f"{{NAME}}: {{wrong.sum()}} of {{wrong.size}} numbers differ by more than rounding")
 for index in np.argwhere(wrong)[:10]:
     at = tuple(index)
     print(index, "found", found[at], "wanted", wanted[at], "allowed", allowance[at])
@@ -60,7 +61,9 @@ def save_case(result, folder):
     about = {name: row[name] for name in ("stage", "quantity", "mode", "probe", "dtype")}
     write_result(folder / "case.npz", about, arrays)
     title = f"{row['stage']}, {row['quantity']}, {row['dtype']}"
-    write_text(folder / "show.py", SCRIPT.format(title=title, target=Path(result.target).name))
+    # a name is data, whatever stands in it: an expression in plain letters, never pasted into code
+    name = ascii(f"{Path(result.target).name}, {title}")
+    write_text(folder / "show.py", SCRIPT.format(name=name))
     return folder / "show.py"
 
 

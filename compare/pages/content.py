@@ -1,13 +1,15 @@
 """Rows to what a page says: verdict, tables, figures, commands. The templates only place it."""
 
 import itertools
+import os
+import re
 import shlex
 from collections import Counter
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from compare import output
+from compare import output, plain
 from compare.contract import ENTRIES
 from compare.graph import STAGE_OF, STAGE_ORDER
 from compare.pages import plots
@@ -236,7 +238,7 @@ def _commands(judged, accuracy, speed, settings):
         ("speed", speed, timed),
     ):
         names = ",".join(name for name in dict.fromkeys(frame["implementation"]) if name in ENTRIES)
-        data = f"--seed {settings['seed']} --data {shlex.quote(settings['data_source'])}"
+        data = f"--seed {settings['seed']} --data {quoted(settings['data_source'])}"
         words = (
             f"python -m compare {command} {data} --threads {settings['threads']} --implementations {names} {options}"
         )
@@ -244,6 +246,15 @@ def _commands(judged, accuracy, speed, settings):
     return lines
 
 
+def quoted(text):
+    """A word for a shell, on one line: of a name with signs that are not printed, as bash and zsh write its bytes."""
+    if text.isprintable():
+        return shlex.quote(text)
+    plain_byte = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
+    return "$'" + "".join(plain_byte.get(byte, f"\\x{byte:02x}") for byte in os.fsencode(text)) + "'"
+
+
 def markdown(text):
     """Text from outside in a table cell or a line of Markdown: no markup, one line."""
-    return str(escape(" ".join(str(text).split()))).replace("|", "\\|").replace("`", "'")
+    escaped = str(escape(plain.line(text))).replace("`", "'")
+    return re.sub(r"([|\[\]\\])", r"\\\1", escaped)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import jinja2
 
-from compare import contract, limits, output
+from compare import contract, files, limits, output, plain
 from compare.pages import content
+from compare.plain_files import scratch
 from compare.verdict.probes import DTYPES
 from compare.verdict.run import passed
 
@@ -35,14 +36,10 @@ def report(folder="report", implementations=None, data_source=None, seed=0, thre
         implementations, data_source, seed, threads, progress: as for `compare.parity`.
         size: "quick", "normal" or "full", see `content.SIZES`.
     Raises:
-        ValueError: an unknown size, implementation or data source.
+        ValueError: an unknown size, implementation or data source, or another report is being made in that folder.
         OSError: the folder cannot be written; raised before anything is run.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
-    from compare.timing import speed
-    from compare.training import accuracy
-    from compare.verdict.run import parity
-
     if size not in content.SIZES:
         raise ValueError(contract.unknown("size", size, content.SIZES))
     asked = contract.select(implementations, "report")
@@ -50,6 +47,15 @@ def report(folder="report", implementations=None, data_source=None, seed=0, thre
         raise ValueError("folder: found '', wanted a path")
     folder = Path(folder)
     check_folder(folder)
+    with files.taken(folder):
+        return _report(folder, asked, implementations, data_source, seed, threads, size, progress)
+
+
+def _report(folder, asked, implementations, data_source, seed, threads, size, progress):
+    from compare.timing import speed
+    from compare.training import accuracy
+    from compare.verdict.run import parity
+
     dataset = limits.load(data_source)
     source = dataset.name
     # what its parts would refuse later, after minutes
@@ -68,8 +74,7 @@ def report(folder="report", implementations=None, data_source=None, seed=0, thre
     )
     named = None if implementations is None else asked
     settings = {"implementations": named, "data_source": source, "seed": seed, "threads": threads, "size": size}
-    files = render(judged, trained, timed, settings)
-    write_files(folder, files)
+    write_files(folder, render(judged, trained, timed, settings))
     return Report(folder, content.words(judged, trained, timed), output.exit_code(judged, trained, timed))
 
 
@@ -89,12 +94,12 @@ def check_folder(folder):
 def write_files(folder, files):
     """Write texts by name into a folder: all are complete beside their places before the first one moves."""
     folder = Path(folder)
-    with tempfile.TemporaryDirectory(prefix=".cnn-compare-", dir=_existing(folder)) as staging:
+    with scratch(_existing(folder), ".cnn-compare-") as staging:
         for name, text in files.items():
-            (Path(staging) / name).write_text(text, encoding="utf-8", newline="\n")
+            (staging / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         folder.mkdir(parents=True, exist_ok=True)
         for name in files:
-            (Path(staging) / name).replace(folder / name)
+            (staging / name).replace(folder / name)
 
 
 def _existing(folder):
@@ -121,10 +126,15 @@ def render(parity, accuracy, speed, settings):
     files["results.json"] = json.dumps(document, indent=1, allow_nan=False) + "\n"
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     escaped = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: plain.visible(value) if type(value) is str else value,  # what is Markup is our own
     )
-    plain = escaped.overlay(autoescape=False)
-    plain.filters["md"] = content.markdown
-    files["report.md"] = plain.get_template("report.md.jinja").render(page)
+    markup = escaped.overlay(autoescape=False)
+    markup.filters["md"] = content.markdown
+    files["report.md"] = markup.get_template("report.md.jinja").render(page)
     files["index.html"] = escaped.get_template("index.html.jinja").render(page)
     return files
