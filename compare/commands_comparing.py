@@ -1,0 +1,163 @@
+"""The commands that compare what is installed, and those about files: `convert` and `data`."""
+
+import warnings
+
+import click
+
+import compare
+from compare import files, plain
+from compare.options import FILE, RUNS, Commands, PathOption, comparing, say
+
+
+@click.command("list")
+@click.option("--implementations", metavar="A,B", help="Names or prefixes; default: all.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all rows there.")
+@click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
+def list_command(implementations, json_file, progress):
+    """Implementations: version of the framework, or why it is not available and what installs it."""
+    from compare import output
+
+    files.check_writable(json_file)
+    frame = compare.implementations(implementations, progress=progress)
+    say(output.table(frame))
+    output.write_json(json_file, "list", frame)
+
+
+@click.command()
+@comparing(
+    click.option("--dtype", type=click.Choice(["float32", "float64"]), multiple=True, help="Default: both."),
+    click.option("--path/--no-path", default=True, show_default=True, help="Follow 100 training steps as well."),
+    click.option("--rows", is_flag=True, help="Print every row instead of the worst of each quantity."),
+)
+def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, rows):
+    """Copy one set of weights into all, and judge every activation, gradient, update and step.
+
+    Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs.
+    """
+    from compare import output
+
+    files.check_writable(json_file)
+    dtypes = list(dtype) or ["float32", "float64"]
+    frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
+    say(f"data: {plain.line(frame.attrs['data'])}\n")
+    say(output.table(frame if rows else output.parity_summary(frame)))
+    say("\n" + "\n".join(output.verdict(frame)))
+    output.write_json(json_file, "parity", frame)
+    return output.exit_code(frame)
+
+
+@click.command()
+@comparing(
+    click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True),
+    click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True),
+    click.option("--learning-rate", type=float, default=0.1, show_default=True),
+    click.option("--seeds", type=RUNS, default=1, show_default=True, help="How many, from --seed on."),
+    click.option("--start", type=click.Choice(["same", "own"]), multiple=True, help="Start weights; default: both."),
+)
+def accuracy(
+    implementations, data_source, seed, threads, json_file, progress, epochs, batch_size, learning_rate, seeds, start
+):
+    """Train all on the same batches: from the same start weights, and from each framework's own."""
+    from compare import output
+
+    files.check_writable(json_file)
+    starts = tuple(start) or ("same", "own")
+    frame = compare.accuracy(
+        implementations, data_source, seed, seeds, epochs, batch_size, learning_rate, starts, threads, progress
+    )
+    say(f"data: {plain.line(frame.attrs['data'])}\n")
+    say(output.table(output.accuracy_table(frame)))
+    say("\n".join(output.remarks(frame)))
+    output.write_json(json_file, "accuracy", frame)
+    return output.exit_code(frame)
+
+
+@click.command()
+@comparing(
+    click.option("--batch-size", type=click.IntRange(min=1), multiple=True, help="Default: 1, 32 and 256."),
+    click.option("--rounds", type=RUNS, default=3, show_default=True, help="Processes for each."),
+    click.option("--samples", type=RUNS, default=5, show_default=True, help="Timings in each process."),
+)
+def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds, samples):
+    """Time training steps and predictions of all that pass parity, side by side."""
+    from compare import output, targets
+
+    files.check_writable(json_file)
+    sizes = list(batch_size) or [1, 32, 256]
+    frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, samples, progress=progress)
+    say(f"data: {plain.line(frame.attrs['data'])}; float32, {threads} thread(s) each, in turns\n")
+    say(output.table(output.speed_table(frame)))
+    for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:
+        say(line)
+    output.write_json(json_file, "speed", frame)
+    return output.exit_code(frame)
+
+
+@click.command()
+@comparing(
+    click.option("--output", "folder", default="report", show_default=True, type=PathOption(file_okay=False)),
+    click.option("--quick", "size", flag_value="quick", help="One epoch, one round of timing."),
+    click.option("--full", "size", flag_value="full", help="Five seeds, five rounds of timing."),
+)
+def report(implementations, data_source, seed, threads, json_file, progress, folder, size):
+    """All of it into one folder: index.html, report.md, a CSV per table, results.json."""
+    files.check_writable(json_file)
+    result = compare.report(folder, implementations, data_source, seed, threads, size or "normal", progress)
+    say("\n".join(result.verdict))
+    say(f"\nwritten: {plain.line(result.folder / 'index.html')}")
+    if json_file:
+        files.write_text(json_file, (result.folder / "results.json").read_text())
+    return result.exit_code
+
+
+@click.command()
+@click.argument("source", type=FILE)
+@click.argument("target", type=FILE)
+@click.option("--input-shape", default="28,28,1", show_default=True, metavar="H,W,C", help="Of one image.")
+@click.option("--filters", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--padding", type=click.Choice(["valid", "same"]), default="valid", show_default=True)
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+def convert(source, target, input_shape, filters, classes, padding, dtype):
+    """Copy weights from one file to another, exact to the bit.
+
+    SOURCE and TARGET end in .npz, .safetensors, .pt (PyTorch) or .weights.h5 (Keras). The options describe the network
+    where the source does not: only .npz and .safetensors files that this project wrote do.
+    """
+    files.check_writable(target)
+    try:
+        height, width, channels = map(int, input_shape.split(","))
+    except ValueError as error:
+        wanted = f"found {input_shape!r}, wanted three whole numbers H,W,C"
+        raise click.BadParameter(wanted, param_hint="--input-shape") from error
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always", UserWarning)
+        written = compare.convert(source, target, (height, width, channels), filters, classes, padding, dtype)
+    for remark in noticed:
+        say(f"remark: {plain.line(remark.message)}", err=True)
+    say(f"{plain.line(target)}: " + ", ".join(f"{name} {value}" for name, value in written.items()))
+
+
+@click.group("data", cls=Commands)
+def data_group():
+    """Images: what there is, and where to get the rest."""
+
+
+@data_group.command()
+@click.option("--folder", type=PathOption(file_okay=False), help="Default: the cache.")
+@click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
+def fetch(folder, progress):
+    """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
+    from compare import fetching
+
+    say(f"MNIST is in {plain.line(fetching.fetch(folder, progress=progress))}")
+
+
+@data_group.command()
+@click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files.")
+def show(data_source):
+    """What a source holds; without --data, what commands use by default here."""
+    from compare import data
+
+    dataset = data.load(data_source)
+    say(f"{plain.line(dataset.description)}\nSHA-256 {dataset.sha256}")
