@@ -149,8 +149,8 @@ def score(frame):
 
 
 def passed(score):
-    """Whether all were caught, at least 95% named right (a wrong name counts double), and nobody accused falsely."""
-    return score["caught"] == score["tried"] and score["named"] >= 0.95 and not score["false_alarms"]
+    """Whether all were caught, at least 98% named right (a wrong name counts double), and nobody accused falsely."""
+    return score["caught"] == score["tried"] and score["named"] >= 0.98 and not score["false_alarms"]
 
 
 def train_defects(spec, implementation):

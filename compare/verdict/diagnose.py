@@ -5,14 +5,18 @@ import functools
 
 import numpy as np
 
-from compare.graph import QUANTITIES, STAGE_ORDER, STEP_OF, task_of
+from compare.graph import QUANTITIES, STAGE_ORDER, STEP_OF, STEPS, task_of
 from compare.verdict import arbiter
 from compare.verdict.allowances import Rounding, Stages, whole_pass
 from compare.verdict.changed import ChangedStages
+from compare.verdict.defects.defect import Change
 from compare.verdict.expected import Expected, NotReached
 from compare.verdict.network import Network, one_by_one, through_probabilities
 from compare.verdict.packing import PATH
 from compare.verdict.path import walk
+from compare.verdict.probes import LEARNING_RATE
+
+EVERYTHING = frozenset((*STEP_OF, "scale", "keep", "update"))  # all that a change can concern
 
 
 class Evidence:
@@ -98,6 +102,37 @@ class Evidence:
                     return True
         return False
 
+    def goes_by(self, row):
+        """What a changed network's answer for a row goes by: quantities, and other attributes of `Network`."""
+        mode, quantity, observed = row["mode"], row["quantity"], self.observed[row["probe"], row["dtype"]]
+        quantities = [quantity]
+        if (mode, quantity) not in observed:  # it raised, wherever in the same call
+            call = task_of(mode, quantity)
+            quantities = [each for each in QUANTITIES[mode] if task_of(mode, each) == call]
+        return frozenset().union(*(self._goes_by(mode, each, observed) for each in quantities))
+
+    def _goes_by(self, mode, quantity, observed):
+        if quantity.startswith(("kept_", "step_")):
+            return EVERYTHING
+        if quantity == "predict":
+            return self._goes_by_input(mode, "probabilities", observed)
+        step = STEP_OF[quantity]
+        names = {quantity}
+        if step.stage == "loss":
+            names.add("probabilities")  # of which it may be made
+        if self.manner.applied_rate is not None:
+            names.add("update")  # by which gradients are read off
+        if mode != "alone":
+            for name in step.takes:
+                names |= self._goes_by_input(mode, name, observed)
+        return names
+
+    def _goes_by_input(self, mode, name, observed):
+        if name == "images":
+            return {"scale"}
+        given = name not in STEP_OF or (mode, name) in observed or (mode, name) == ("head", "pool")
+        return set() if given else self._goes_by(mode, name, observed)
+
     def expected(self, changes, probe, dtype):
         """What a network with these changes gives for a probe: `Expected`."""
         case = self.cases[probe, dtype]
@@ -118,7 +153,9 @@ class Evidence:
             observed, stages = self.observed[self.path.name, dtype], self._stages(changes, self.path.padding, dtype)
             if (PATH, "conv_weight") not in observed:  # it raised: so must the first step here
                 images = self.path.images[0].astype(dtype).astype(np.float64)
-                whole_pass(stages, images, self.path.labels[0], self.path.parameters)
+                start = {name: value.astype(np.float64) for name, value in self.path.parameters.items()}
+                whole = whole_pass(stages, images, self.path.labels[0], start)
+                stages.update(start, {name: whole[f"d_{name}"] for name in start}, LEARNING_RATE, {})
             found = walk(self.path, dtype, observed, stages)
         except (ValueError, IndexError):
             return None
@@ -147,18 +184,20 @@ def diagnose(evidence, candidates, pairs=True):
     if not evidence.failed:
         return []
     first = evidence.failed[0]
-    singles = [d for d in candidates if _may(d, first) and evidence.explained([d.change], evidence.failed) is None]
+    clear = [row for row in evidence.failed if row["stage"] != "training path"]
+    singles = [d for d in _of_all(evidence, clear, candidates) if _may(evidence, d, first)]
+    singles = [d for d in singles if evidence.explained([d.change], evidence.failed) is None]
     singles = [d for d in singles if evidence.explained([d.change], evidence.rows) is None]
     if singles or not pairs:
         return [(d,) for d in singles]
     found = []
-    for one in [d for d in candidates if _may(d, first) and evidence.explained([d.change], [first]) is None]:
+    for one in [d for d in candidates if _may(evidence, d, first) and evidence.explained([d.change], [first]) is None]:
         left = evidence.explained([one.change], evidence.failed) or evidence.explained([one.change], evidence.rows)
         found += _with_another(evidence, one, left, candidates)
     if not found:  # both in the stage that differs first, so that neither alone explains even that
-        here = [d for d in candidates if d.stage == first["stage"]]
-        for one in here:
-            found += _with_another(evidence, one, first, here)
+        here = [d for d in candidates if d.stage == first["stage"] and _may(evidence, d, first)]
+        for number, one in enumerate(here):
+            found += _with_another(evidence, one, first, here[number + 1 :])
     unique: dict = {}
     for pair in found:
         unique.setdefault(frozenset(d.name for d in pair), pair)
@@ -168,7 +207,7 @@ def diagnose(evidence, candidates, pairs=True):
 def _with_another(evidence, one, left, candidates):
     found = []
     for other in candidates:
-        if other is one or not _may(other, left):
+        if other is one or not _may(evidence, other, left):
             continue
         for pair in ((one, other), (other, one)):
             changes = [defect.change for defect in pair]
@@ -178,20 +217,26 @@ def _with_another(evidence, one, left, candidates):
     return found
 
 
-def _may(defect, row):
+def _may(evidence, defect, row):
     """Whether a defect could have anything to do with a row: it saves trying out those that cannot."""
     if row["stage"] == "training path":
         return "update" in _touched(defect.change)
-    if row["mode"] != "alone":
-        return True
-    touched = _touched(defect.change)
-    return STEP_OF[row["quantity"]].function in touched or "update" in touched  # gradients may be read off from updates
+    return row["outcome"] == "not reached" or not evidence.goes_by(row).isdisjoint(_touched(defect.change))
+
+
+def _of_all(evidence, rows, candidates):
+    """The defects that could have something to do with each of the rows."""
+    needed = {evidence.goes_by(row) for row in rows if row["outcome"] != "not reached"}
+    return [d for d in candidates if not any(names.isdisjoint(_touched(d.change)) for names in needed)]
 
 
 @functools.cache
 def _touched(change):
-    """The names of what a change replaces in a `Network`."""
+    """What a change concerns: quantities, and other attributes of `Network` that it replaces."""
+    if isinstance(change, Change):
+        return change.quantities
     network = Network(arbiter)
     before = dict(vars(network))
     change(network)
-    return {name for name, value in vars(network).items() if value is not before[name]}
+    replaced = {name for name, value in vars(network).items() if value is not before[name]}
+    return replaced | {name for step in STEPS if step.function in replaced for name in step.gives}

@@ -1,5 +1,5 @@
 # stage: update | dense backward
-# names: the bias is not updated | bias gradient dropped | bias gradient summed over classes
+# names: the bias is not updated | bias gradient dropped | bias gradient summed over classes | bias gradient is one mean for all
 import numpy as np
 
 

@@ -1,5 +1,5 @@
 # stage: conv backward
-# names: none
+# names: filter gradient divided by the batch twice
 """The loss is a mean over the batch; the filters' gradient is divided by the batch once more."""
 import numpy as np
 

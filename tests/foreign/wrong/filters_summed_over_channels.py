@@ -1,5 +1,5 @@
 # stage: conv backward
-# names: none
+# names: one filter gradient for all channels
 import numpy as np
 
 

@@ -1,5 +1,5 @@
 # stage: conv backward | dense backward
-# names: filter gradient with the wrong sign + the bias is not updated | filter gradient with the wrong sign + bias gradient dropped | filter gradient with the wrong sign + bias gradient summed over classes
+# names: filter gradient with the wrong sign + the bias is not updated | filter gradient with the wrong sign + bias gradient dropped | filter gradient with the wrong sign + bias gradient summed over classes | filter gradient with the wrong sign + bias gradient is one mean for all | the filters are moved uphill + the bias is not updated | the filters are moved uphill + bias gradient dropped | the filters are moved uphill + bias gradient summed over classes | the filters are moved uphill + bias gradient is one mean for all
 import numpy as np
 
 

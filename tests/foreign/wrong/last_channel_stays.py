@@ -1,5 +1,5 @@
 # stage: conv forward
-# names: none
+# names: only the last channel is seen
 import numpy as np
 
 

@@ -1,5 +1,5 @@
 # stage: softmax forward
-# names: maximum starts at 0 + gradient only where the maximum is positive | maximum starts at 0 + derivative of a ReLU that is not there
+# names: a ReLU after the convolution
 import numpy as np
 
 
