@@ -14,7 +14,7 @@ import pytest
 from mutants import ROOT
 
 import compare
-from compare import cells, cli, contract, failure, output, training
+from compare import cells, cli, contract, failure, files, output, training
 
 
 def run(*arguments, cwd=ROOT, **environment):
@@ -113,7 +113,7 @@ def test_bad_usage_is_one_clear_error_with_exit_code_2(arguments, monkeypatch, c
 )
 @pytest.mark.parametrize("wanted", [False, True], ids=["one line", "traceback"])
 def test_an_error_of_the_tools_own_is_one_line_and_no_verdict(mistake, wanted, monkeypatch, capsys):
-    monkeypatch.setattr(cli.files, "check_writable", lambda path: mistake())
+    monkeypatch.setattr(files, "check_writable", lambda path: mistake())
     monkeypatch.setenv(failure.TRACEBACK, "1" if wanted else "")
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
@@ -122,7 +122,7 @@ def test_an_error_of_the_tools_own_is_one_line_and_no_verdict(mistake, wanted, m
     printed = capsys.readouterr()
     assert printed.out == ""
     first, *rest = printed.err.splitlines()
-    assert re.match(r"Error of the tool's own, which is no verdict: \w+ at cli.py:\d+: ", first)
+    assert re.match(r"Error of the tool's own, which is no verdict: \w+ at commands_checking.py:\d+: ", first)
     assert "report this line" in first
     assert ("Traceback" in printed.err) == bool(rest) == wanted
 
