@@ -76,7 +76,7 @@ class Stranger:
         )
         for end in (ask_read, answer_write, life_read):
             os.close(end)
-        self.asking, self.answers = os.fdopen(ask_write, "wb"), os.fdopen(answer_read, "rb", buffering=0)
+        self.asking, self.answers = os.fdopen(ask_write, "wb"), _Timed(answer_read)
         self.generation += 1
         self.dropped, self.unread, self.broken = [], [], {}
         self._exchange({"do": "path", "folders": self.folders}, self.limit)
@@ -134,13 +134,13 @@ class Stranger:
         """Send and receive within a time; ends the process where that fails."""
         try:
             messages.send(self.asking, request, _keep)
-            reader = _Timed(self.answers, time.monotonic() + seconds)
+            self.answers.end = time.monotonic() + seconds
             for thing in self.unread:
-                told = messages.receive(reader, self._known)
+                told = messages.receive(self.answers, self._known)
                 if told is None or "raised" in told:
                     self.broken.setdefault(thing, told)  # of several the first is told
             self.unread = []
-            answer = messages.receive(reader, self._known)
+            answer = messages.receive(self.answers, self._known)
             if None in self.broken.values():
                 answer = None
             elif isinstance(request.get("thing"), int):
@@ -182,17 +182,26 @@ class Stranger:
 
 
 class _Timed:
-    """A pipe that is read until a point in time."""
+    """A pipe that is read until a point in time, `end`, and from which more is taken at once than is asked for."""
 
-    def __init__(self, pipe, end):
-        self.pipe, self.end = pipe, end
+    def __init__(self, pipe):
+        self.pipe, self.end, self.kept = pipe, 0.0, b""
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(pipe, selectors.EVENT_READ)
 
     def read(self, size):
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.pipe, selectors.EVENT_READ)
-            if not selector.select(max(0.0, self.end - time.monotonic())):
+        """At most that many bytes; none at the end. Raises TimeoutError."""
+        if not self.kept:
+            if not self.selector.select(max(0.0, self.end - time.monotonic())):
                 raise TimeoutError
-        return self.pipe.read(min(size, 1 << 20))
+            self.kept = os.read(self.pipe, 1 << 16)
+        found, self.kept = self.kept[:size], self.kept[size:]
+        return found
+
+    def close(self):
+        """Close the pipe."""
+        self.selector.close()
+        os.close(self.pipe)
 
 
 def _how_ended(code):
