@@ -205,7 +205,10 @@ def h5_messages(folder, paths):
     try:
         layout.sys = SimpleNamespace(executable="/bin/false")
         crashed = message(path)
-        layout.sys, layout.SECONDS = real, 0.1
+        endless = folder / "endless"
+        endless.write_text("#!/bin/sh\nexec sleep 60\n")
+        endless.chmod(0o755)
+        layout.sys, layout.SECONDS = SimpleNamespace(executable=str(endless)), 0.1
         hung = message(path)
     finally:
         layout.sys, layout.SECONDS = real, seconds
