@@ -186,3 +186,20 @@ def test_nothing_is_left_beside_the_files():
     """What strangers' files leave is not ours to keep: no results, no logs; Python's own caches are ignored by git."""
     found = [path for path in FOREIGN.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
     assert not found, os.linesep.join(map(str, found))
+
+
+def test_an_optimiser_in_the_file_beside(tmp_path):
+    """One file of a package is asked about, and what its layers lack stands beside it."""
+    text = (FOREIGN / "wrong" / "optimiser_keeps_old_gradients.py").read_text()
+    layers, sgd = text.split("class SGD:")
+    for name, content in {
+        "__init__": "",
+        "layers": layers,
+        "optim": f"class SGD:{sgd}",
+        "broken": "import absent",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(content)
+    result = compare.check(str(tmp_path / "layers.py"))
+    assert result.exit_code == 1, f"\n{result}"
+    assert "assumed: SGD: from a file beside this one" in plain(result)
+    assert "step 1: dense_weight stays as it was" in plain(result)

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 from compare.checking import naming, trying
-from compare.checking.finding import BESIDE
+from compare.checking.connecting import BESIDE
 from compare.checking.naming import LAYER_NAMES
 
 # By stage: what its class may be called and is made with, what goes in and comes out, forward and backward.

@@ -1,67 +1,15 @@
 """Somebody else's code: where it is, what it holds, and the subject that can be made of it."""
 
-import contextlib
 import difflib
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from compare.checking import (
-    arguments,
-    forwards,
-    functions,
-    layers,
-    losses,
-    models,
-    naming,
-    optimiser,
-    trying,
-    whole,
-)
-from compare.checking.chain import chain
-from compare.checking.explaining import explain, is_users
-from compare.checking.loading import NothingFoundError, files_of, load, run_loading, split
-from compare.checking.naming import LAST, LAYER_NAMES, NOT_LAYERS, OTHERS
-from compare.checking.plan import UPDATES
+from compare.checking import functions, models, whole
+from compare.checking.connecting import Problems, of_classes
+from compare.checking.explaining import is_users
+from compare.checking.loading import NothingFoundError, files_of, load, neighbours, run_loading, split
+from compare.checking.naming import OTHERS
 from compare.checking.things import Class, Function, inventory
-
-BESIDE = "not checked beside"
-
-
-@dataclass
-class Problems:
-    """What could not be connected, and what the code did while its ways were tried.
-
-    unconnected: (name, why) of what looks like a part of the network. troubles: (task, outcome, what it did).
-    """
-
-    unconnected: list = field(default_factory=list)
-    troubles: list = field(default_factory=list)
-
-    def add(self, name, problem):
-        """Take over a NotConnectedError or TroubleError; None adds nothing."""
-        if isinstance(problem, trying.TroubleError):
-            self.troubles.append((problem.task, problem.outcome, f"{name}: {explain(problem.error)}"))
-        elif problem is not None:
-            stage, _, way = problem.stage.partition(" ")
-            cause = problem.__cause__
-            if name == "?" and ":" in str(problem):  # of several functions it says itself which one
-                name, _, reason = str(problem).partition(": ")
-                self.unconnected.append((name, reason))
-                return
-            self.unconnected.append((f"{name}, {way}" if way else name, explain(cause) if cause else str(problem)))
-
-    def beside(self, name, taken):
-        """Note a class that does what another does that was taken."""
-        self.unconnected.append((name, f"{BESIDE} {taken}; by its name, FILE:{name}, it is"))
-
-    @contextlib.contextmanager
-    def of(self, thing):
-        """Note what is raised of a class or function, and go on."""
-        try:
-            yield
-        except (trying.NotConnectedError, trying.TroubleError) as error:
-            self.add(getattr(thing, "name", "?"), error)
 
 
 @dataclass
@@ -115,16 +63,27 @@ def find(target, stranger):
     subject = _contract(classes)
     plain = {key: cls for key, cls in classes.items() if not models.from_framework(cls)}
     if subject is None and not (name and listed):
-        subject = _layers(plain, own, files, problems)
+        aside = {} if name else _aside(place, stranger, left_out)
+        subject = of_classes({**aside, **plain}, own, files, problems, aside=aside)
     if subject is None and not name:
         subject = functions.subject(own, files, problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(plain, files, problems)
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
-        subject = _layers(plain, own, files, problems, named=True)
+        subject = of_classes(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
         raise NothingFoundError(_nothing(target, [*classes, *own]))
     return Found(subject, problems, listed, left_out, {**classes, **own})
+
+
+def _aside(place, stranger, left_out):
+    """Classes by name of the files beside one file of a package that are losses or optimisers by their names."""
+    found: dict = {}
+    for file, module in neighbours(place, stranger, left_out):
+        for key, value in inventory(stranger, module).items():
+            if isinstance(value, Class) and value.file == str(file) and OTHERS.search(key):
+                found[key] = value
+    return found
 
 
 def find_given(given, stranger):
@@ -136,11 +95,11 @@ def find_given(given, stranger):
     own = {key: value for key, value in found.items() if isinstance(value, Function)}
     if framed := [key for key, value in classes.items() if models.from_framework(value)]:
         raise NothingFoundError(f"{', '.join(framed)}: found a framework's model, wanted the file that it is in")
-    subject = _contract(classes) or _layers(classes, own, (), problems) or functions.subject(own, (), problems)
+    subject = _contract(classes) or of_classes(classes, own, (), problems) or functions.subject(own, (), problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(classes, (), problems)
     if subject is None and len(classes) == 1 and not problems.troubles:  # whatever it is called, it was handed over
-        subject = _layers(classes, own, (), problems, named=True)
+        subject = of_classes(classes, own, (), problems, named=True)
     if subject is None and not problems.unconnected and not problems.troubles:
         raise NothingFoundError(_nothing(", ".join(given.names), list(given.names)))
     return Found(subject, problems)
@@ -183,87 +142,3 @@ def _contract(classes):
         if "set_parameters" in cls.methods and any(method in cls.methods for method in whole.CONTRACT):
             return whole.as_contract(cls)
     return None
-
-
-def _layers(classes, own_functions, files, problems, named=False):
-    """A subject of layer classes, or None; softmax and loss may be functions beside them.
-
-    Args:
-        named: whether one class was asked for by its name: then it is tried as any layer, whatever it is called.
-    """
-    chosen: dict = {}
-    for stage, pattern in LAYER_NAMES.items():
-        names = [name for name in classes if pattern.search(name) and not NOT_LAYERS.search(name)]
-        names = [*classes] if named else names
-        # a softmax may be a dense layer; an average is what is left where there is no maximum
-        for cls in [classes[name] for name in sorted(names, key=lambda name: bool(LAST.match(name)))]:
-            if trying.method_of(cls, naming.FORWARDS) or arguments.unary(cls.methods):
-                chosen.setdefault(stage, []).append(cls)
-    plans: dict = {}
-    for stage, several in chosen.items():
-        for number, cls in enumerate(several):
-            first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
-            try:
-                plan, problem = layers.connect(cls, stage, files, first)
-            except (trying.NotConnectedError, trying.TroubleError) as error:
-                if stage == "logits" and not forwards.has_weights(cls):
-                    if re.search("softmax", cls.name, re.I):
-                        with problems.of(cls):
-                            softmax, problem = layers.connect(cls, "probabilities", files, after=plans.get("logits"))
-                            plans.setdefault("probabilities", softmax)
-                            problems.add(cls.name, problem)
-                    continue
-                problems.add(cls.name, error)
-                continue
-            if any(key in plans for key in (plan.stage, "logits", "head")):
-                problems.beside(cls.name, ", ".join(plan.name for plan in plans.values()))
-                continue
-            problems.add(cls.name, problem)
-            plans[plan.stage] = plan
-            if stage != "logits":  # of dense layers a second class may be the softmax
-                for other in several[number + 1 :]:
-                    problems.beside(other.name, ", ".join(plan.name for plan in plans.values()))
-                break
-    if not plans:
-        return None
-    first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
-    others = [cls for cls in classes.values() if OTHERS.search(cls.name)]
-    loss, of = losses.find_loss_class(others)
-    if loss is None or not loss.gives_gradient:
-        with problems.of(None):
-            alone = losses.find_loss(own_functions)
-            if alone is not None and (loss is None or alone.gives_gradient):
-                loss, of = alone, None
-    if "probabilities" not in plans:
-        with problems.of(None):
-            if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
-                plans["probabilities"] = softmax
-    beside: dict = {}
-    unjudged: list = []
-    for cls in others:
-        if cls is of or not trying.method_of(cls, (*naming.FORWARDS, *UPDATES)):
-            continue
-        if loss is not None and re.search("loss|entropy", cls.name, re.I):
-            problems.beside(cls.name, loss.function.__name__)
-            continue
-        if trying.method_of(cls, UPDATES):
-            if optimiser.is_plain(cls) and (found := optimiser.judge(cls, plans.get("logits"))):
-                beside["optimiser"] = found
-            elif optimiser.is_plain(cls):
-                problems.unconnected.append((cls.name, "no way to call it followed a gradient"))
-            else:
-                unjudged.append(cls.name)
-            continue
-        tail = None
-        if not plans.keys() & {"logits", "head"} and trying.method_of(cls, naming.FORWARDS):
-            with contextlib.suppress(trying.NotConnectedError, trying.TroubleError):  # then it is no dense layer
-                tail, problem = layers.connect(cls, "logits", files, first)
-        if tail is not None:
-            problems.add(cls.name, problem)
-            plans[tail.stage] = tail
-        else:
-            problems.unconnected.append((cls.name, "as a loss it could not be called"))
-    remarks = [f"not judged: {', '.join(unjudged)}; of optimisers plain SGD alone is"] if unjudged else []
-    found = chain(plans, loss, remarks)
-    found.beside = {**found.beside, **beside}
-    return found

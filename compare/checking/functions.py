@@ -203,7 +203,7 @@ def subject(functions, files, problems):
     """A subject of functions; None if none of their names is known or none could be called.
 
     Args:
-        problems: `finding.Problems`, which takes what is wrong with those that were not connected.
+        problems: `connecting.Problems`, which takes what is wrong with those that were not connected.
     """
     plans: dict = {}
     for stage in ("conv", "pool", "logits", "probabilities"):

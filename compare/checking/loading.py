@@ -1,5 +1,6 @@
 """The files of a target, loaded in the process of the code."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from compare.checking.things import CrashedError, HungError, RaisedError
 from compare.contract import UnavailableError
 
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
+# What a file beside another may hold that its layers lack.
+BESIDE = re.compile(r"^class (sgd|gradient_?descent|\w*(cross_?entropy|nll)\w*)\b", re.I | re.M)
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 
 
@@ -68,6 +71,20 @@ def load(place, stranger, left_out):
     if not loaded:
         raise failed[0]
     return loaded
+
+
+def neighbours(place, stranger, left_out):
+    """(file, number of its module) of the files beside one file of a package that define a loss or an optimiser."""
+    path = Path(place).resolve()
+    if path.suffix != ".py" or not (path.parent / "__init__.py").is_file():
+        return []
+    found = []
+    for file in files_of(path.parent):
+        if file == path or not BESIDE.search(file.read_text(errors="replace")):
+            continue
+        with contextlib.suppress(ImportFailedError, UnavailableError):  # it was not asked about
+            found.append((file, _import(file, stranger, left_out, project=True)))
+    return found
 
 
 def _module(place, stranger):

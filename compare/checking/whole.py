@@ -69,7 +69,7 @@ class _Whole(Subject):
 
 
 def subject(classes, files, problems):
-    """A subject of the first class that holds a whole network; None without one. `problems`: `finding.Problems`."""
+    """A subject of the first class that holds a whole network; None without one. `problems`: `connecting.Problems`."""
     for cls in classes.values():
         forward = trying.method_of(cls, METHODS)
         if forward is None:
