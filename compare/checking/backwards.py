@@ -194,9 +194,15 @@ def places(part, call):
     if len(missing) == len(left) == 1:  # one gradient is wanted and one is given: its shape is for the judge
         gradients[missing[0]] = ("returned", left[0])
     if dx is None:
-        own = [path for path in fresh if path not in weights and matches(after[path], native)]
-        named = [path for path in own if words.plain(str(path[-1]).lstrip(".")) in INPUT_GRADIENTS]
-        dx = ("stored", named[0]) if named else None
+        named = [p for p in fresh if p not in weights and words.plain(str(p[-1]).lstrip("._")) in INPUT_GRADIENTS]
+        right = [path for path in named if matches(after[path], native)]
+        dx = ("stored", right[0]) if right else None
+    if dx is None and plan.stage == "conv":  # what stands in its place is a finding: its shape is for the judge
+        free = [key for key, value in items.items() if ("returned", key) not in gradients.values() and value.ndim]
+        if len(free) == 1 and items[free[0]].ndim == len(native):
+            dx = ("returned", free[0])
+        elif named and after[named[0]].ndim == len(native):
+            dx = ("stored", named[0])
     if dx is None and plan.stage == "pool" and (not items or len(items) == 1):  # there is nothing else that it could be
         dx = ("returned", next(iter(items), None))
     return dataclasses.replace(plan, dx=dx, gradients=gradients)
