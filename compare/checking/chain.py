@@ -8,7 +8,7 @@ import numpy as np
 
 from compare.checking.arrays import real, same
 from compare.checking.part import build, head_upstream
-from compare.checking.plan import INPUT, RATE, Sizes
+from compare.checking.plan import INPUT, Sizes, about
 from compare.contract import PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
 
@@ -20,6 +20,7 @@ class Subject:
 
     dtypes: tuple = ("float64",)
     one_image = False
+    mixed = False
     of_probabilities = False
     applied_rate: float | None = None
     assumptions: list = []
@@ -51,14 +52,17 @@ class Subject:
         value = part.forward(*arguments)
         if part.changed:
             self.changed_inputs.add(INPUT.get(stage, "images"))
-        return np.array(value)  # in the dtype that it is of: another than was asked for is a finding
+        return np.array(self._rounded(value))  # in the dtype that it is of: another than was asked for is a finding
 
     def _back(self, stage, *arguments, **keywords):
         part = self.parts[stage]
         found = part.backward(*arguments, **keywords)
         if part.changed:
             self.changed_inputs.add(INPUT.get(stage, "images"))
-        return found
+        return {name: self._rounded(value) for name, value in found.items()}
+
+    def _rounded(self, value):
+        return value.astype(np.float32) if self.mixed and value.dtype == np.float64 else value
 
     def _split(self, *arrays):
         """The arrays whole, or image by image."""
@@ -260,6 +264,11 @@ def chain(plans, loss, remarks):
     body = {name: vars(_Chain)[name] for name in (*offered, *private)}
     kinds = [set(plan.dtypes) for plan in plans.values()]
     shared = set.intersection(*kinds) if kinds else {"float32", "float64"}
+    mixed = not shared and any(plan.weights and plan.dtypes == ("float32",) for plan in plans.values())
+    if mixed:  # weights in float32, and layers without any that make float64 of all: the former say what is computed
+        wider = [plan.name for plan in plans.values() if "float32" not in plan.dtypes]
+        remarks = [*remarks, f"{', '.join(wider)} gives float64, whatever it is given; it is rounded here"]
+        shared = {"float32"}
     found = about(plans, remarks)
     # a softmax by rows goes with either: it has no parameters, whose gradients are added up over a batch
     one_image = any(plan.one_image for stage, plan in plans.items() if stage != "probabilities")
@@ -273,24 +282,6 @@ def chain(plans, loss, remarks):
         "one_image": one_image,
         "of_probabilities": loss is not None and loss.takes == "probabilities",
         "dtypes": tuple(sorted(shared)) or ("float64",),
+        "mixed": mixed,
     }
     return type("Subject", (Subject,), body)
-
-
-def about(plans, remarks):
-    """Class attributes that say what was found out."""
-    moved = any(how == "moved" for plan in plans.values() for how, _ in plan.gradients.values())
-    assumptions, remarks = [plan.described() for plan in plans.values()], list(remarks)
-    if moved:
-        assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
-    remarks += [line for plan in plans.values() for line in plan.remarked()]
-    ends = [f"{plan.activation} in the convolution" for plan in plans.values() if plan.activation]
-    average = "pool" in plans and plans["pool"].name.lower().replace("_", "").startswith(("avg", "average", "mean"))
-    return {
-        "assumptions": assumptions,
-        "remarks": remarks,
-        "applied_rate": RATE if moved else None,
-        "conventions": (*(["average pooling"] if average else []), *ends),
-        "changed_inputs": set(),
-        "beside": {"d_conv_bias": bias} if (bias := plans["conv"].bias if "conv" in plans else None) else {},
-    }

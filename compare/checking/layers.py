@@ -15,9 +15,16 @@ from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError
 
 
 def learn_dtypes(plan):
-    """The plan with the dtypes in which the code computes: fed with one, it gives nothing but that one."""
+    """The plan with the dtypes in which the code computes: fed with one, it gives nothing but that one.
+
+    Code that keeps its weights in float32 computes in that, whatever it is fed with.
+    """
     _, parameters, inputs = plan.sizes.trial()
-    dtypes = []
+    dtypes: list = []
+    code = plan.make(plan.sizes, np.dtype(np.float64))
+    kept = [np.asarray(value).dtype for paths, _ in plan.weights.values() for value in code.read(paths[0])]
+    if np.dtype(np.float32) in kept:
+        return dataclasses.replace(plan, dtypes=("float32",))
     for dtype in ("float32", "float64"):
         part = Part(plan, plan.sizes, dtype)
         part.set(parameters)

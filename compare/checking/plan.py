@@ -169,3 +169,22 @@ def size_of(sizes, name):
     h, w, c = sizes.input_shape
     known = {"images": (h, w), "channels": c, "filters": sizes.filters, "classes": sizes.classes}
     return known[name] if name in known else int(np.prod(sizes.pool))
+
+
+def about(plans, remarks):
+    """Class attributes that say what was found out."""
+    moved = any(how == "moved" for plan in plans.values() for how, _ in plan.gradients.values())
+    assumptions, remarks = [plan.described() for plan in plans.values()], list(remarks)
+    if moved:
+        assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
+    remarks += [line for plan in plans.values() for line in plan.remarked()]
+    ends = [f"{plan.activation} in the convolution" for plan in plans.values() if plan.activation]
+    average = "pool" in plans and plans["pool"].name.lower().replace("_", "").startswith(("avg", "average", "mean"))
+    return {
+        "assumptions": assumptions,
+        "remarks": remarks,
+        "applied_rate": RATE if moved else None,
+        "conventions": (*(["average pooling"] if average else []), *ends),
+        "changed_inputs": set(),
+        "beside": {"d_conv_bias": bias} if (bias := plans["conv"].bias if "conv" in plans else None) else {},
+    }

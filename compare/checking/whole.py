@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from compare.checking import arguments, arrays, backwards, forwards, layers, orders, trying, words
-from compare.checking.chain import Subject, about, loss_of
+from compare.checking.chain import Subject, loss_of
 from compare.checking.part import Part
-from compare.checking.plan import RATE, Plan, Sizes, size_of
+from compare.checking.plan import RATE, Plan, Sizes, about, size_of
 from compare.checking.things import CrashedError, HungError, RaisedError, StrangersError
 from compare.contract import NotOfferedError
 
