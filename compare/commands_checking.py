@@ -1,5 +1,7 @@
 """The commands that hold code to the network: `check`, and what is known of it, `sharpness` and `defects`."""
 
+from pathlib import Path
+
 import click
 
 import compare
@@ -33,6 +35,8 @@ def check(target, timeout, folder, threads, seed, require, json_file, adapter_fi
     if target is None:
         raise click.UsageError("missing TARGET: a file, a folder or a module", click.get_current_context())
     files.check_writable(json_file)
+    if adapter_file and Path(adapter_file).exists():
+        raise click.UsageError(f"--adapter: found a file {adapter_file}, wanted a new one", click.get_current_context())
     files.check_writable(adapter_file)
     result = compare.check(target, timeout=timeout, threads=threads, seed=seed, require=require or ())
     say(str(result))
@@ -87,7 +91,7 @@ def sharpness(implementations, cases, seed, json_file, progress):
 def defects(implementations, only, train, data_source, seed, seeds, json_file, progress):
     """Known defects, each put into each implementation, checked, and trained: accuracy is not evidence.
 
-    Exits with 1 unless all are caught, at least 95% named right (a wrong name counts double), and no right network is
+    Exits with 1 unless all are caught, at least 98% named right (a wrong name counts double), and no right network is
     accused. All of it takes minutes.
     """
     from compare import evidence, output

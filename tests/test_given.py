@@ -138,9 +138,75 @@ def test_an_adapter_is_drafted_and_completed(tmp_path):
     assert {"conv forward", "pool forward"} <= {r["stage"] for r in result.judgement.rows if r["outcome"] == "agrees"}
 
 
+def test_an_adapter_replaces_no_file(tmp_path, capsys):
+    code = tmp_path / "theirs.py"
+    code.write_text(UNUSUAL)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["check", str(code), "--adapter", str(code)])
+    assert f"--adapter: found a file {code}, wanted a new one" in " ".join(capsys.readouterr().err.split())
+    assert code.read_text() == UNUSUAL
+
+
 def test_no_adapter_where_nothing_is_left(tmp_path, capsys):
     file = tmp_path / "adapter.py"
     with pytest.raises(SystemExit, match="0"):
         cli.main(["check", str(FOREIGN / "right" / "pool_only.py"), "--adapter", str(file)])
     assert "nothing that looks like a layer and was left open" in capsys.readouterr().err
     assert not file.exists()
+
+
+DENSE = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, inputs, outputs):
+        self.W, self.b = np.random.randn(inputs, outputs) * 0.1, np.zeros(outputs)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dy):
+        self.dW, self.db = self.x.T @ dy, dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class SGD:
+"""
+NOT_OURS = {
+    "another momentum": """
+    def __init__(self, lr=0.1, mu=0.9):
+        self.lr, self.mu, self.v = lr, mu, 0
+
+    def update(self, w, dw):
+        self.v = self.mu * self.v + dw
+        return w - self.lr * self.v
+""",
+    "gradients first": """
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+    def update(self, grads, params):
+        for name in params:
+            params[name] -= self.lr * grads[name]
+""",
+    "weights of another name": """
+    def __init__(self, modules, lr=0.1):
+        self.modules, self.lr = modules, lr
+
+    def step(self):
+        for module in self.modules:
+            if hasattr(module, "weight"):
+                module.weight -= self.lr * module.d_weight
+""",
+}
+
+
+@pytest.mark.parametrize("code", NOT_OURS.values(), ids=NOT_OURS)
+def test_an_optimiser_is_not_charged_for_a_call_of_ours(code, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(DENSE + code)
+    result = compare.check(str(file))
+    assert (result.exit_code, result.counts["differed"]) == (3, 0), f"\n{result}"
+    assert "could not be connected: SGD" in str(result)

@@ -166,9 +166,9 @@ class Caller:
         changed = {key: each for key, each in given.items() if not _same(kept[key], _arrays_in(each))}
         return {"value": value, "changed": changed}
 
-    def do_arrays(self, thing, kinds):
+    def do_arrays(self, thing, kinds, tuples):
         """[path, array, which array it is] of all that an object keeps: one array may be at two paths."""
-        return [(path, array, id(array)) for path, array in holding.walk(self.things[thing], kinds).items()]
+        return [(path, array, id(array)) for path, array in holding.walk(self.things[thing], kinds, tuples).items()]
 
     def do_read(self, thing, paths):
         """What is at each of the paths."""

@@ -6,18 +6,18 @@ import types
 import numpy as np
 
 
-def walk(thing, kinds="f", depth=3):
+def walk(thing, kinds="f", tuples=False, depth=3):
     """{path: array} of the arrays in an object's attributes, its dicts, lists and nested objects.
 
     A path is a tuple of steps, attribute names as ".name" and keys or indices as they are. `kinds`: of NumPy's
-    dtypes, floating-point alone.
+    dtypes, floating-point alone. `tuples`: whether to look into these too, in which nothing can be replaced.
     """
     found: dict = {}
-    _walk(thing, (), depth, found, set(), kinds)
+    _walk(thing, (), depth, found, set(), kinds, (list, tuple) if tuples else (list,))
     return found
 
 
-def _walk(thing, path, depth, found, seen, kinds):
+def _walk(thing, path, depth, found, seen, kinds, lists):
     if isinstance(thing, np.ndarray):
         if thing.dtype.kind in kinds and thing.ndim:
             found[path] = thing
@@ -27,13 +27,14 @@ def _walk(thing, path, depth, found, seen, kinds):
     seen.add(id(thing))
     if isinstance(thing, dict):
         steps: list = [(key, each) for key, each in thing.items() if isinstance(key, str | int)]
-    elif isinstance(thing, list):
+    elif isinstance(thing, lists):
         steps = list(enumerate(thing[:100]))  # a list of weights is short; a long one holds data
     else:
         steps = [(f".{name}", value) for name, value in attributes(thing).items()]
     for step, value in steps:
         # containers count as no level of their own: self.params["W"] is as near as self.W
-        _walk(value, (*path, step), depth - (not isinstance(value, dict | list | np.ndarray)), found, seen, kinds)
+        nearer = depth - (not isinstance(value, (dict, *lists, np.ndarray)))
+        _walk(value, (*path, step), nearer, found, seen, kinds, lists)
 
 
 def attributes(thing):

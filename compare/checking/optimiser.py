@@ -1,18 +1,19 @@
 """An optimiser of the code, held to what plain SGD is: parameter - rate * gradient, step by step."""
 
 import contextlib
+import inspect
 import re
 
 import numpy as np
 
-from compare.checking import arguments, words
+from compare.checking import arguments, arrays, words
 from compare.checking.part import Part
 from compare.checking.plan import INPUT, UPDATES
 from compare.checking.things import StrangersError
 
 NAMES = re.compile(r"^(sgd|stochastic_?gradient_?descent|gradient_?descent)", re.I)
 RATE = 0.125  # a power of two: only sums are rounded
-CLOSE = 1e-6  # of the largest: of a trial in float64, or in float32 where the code computes in that
+CLOSE = 1e-6  # of the largest: a few roundings of float32, 2^-24 each, in which the code may compute
 
 
 def is_plain(cls):
@@ -23,20 +24,35 @@ def is_plain(cls):
 def judge(cls, dense):
     """(outcome, what is seen) of two steps; None where no way to make and call it was found.
 
+    "differs" is said only where the gradient was followed, or where it holds the parameter itself; and where nothing
+    that it is made with, and that is not known here, might be a momentum.
+
     Args:
         cls: a class of the code.
         dense: the `Plan` of its dense layer, whose parameters it may be given to move; or None.
     """
-    method = next((name for name in (*UPDATES, "optimize") if name in cls.methods), None)
+    method = next((name for name in UPDATES if name in cls.methods), None)
     if method is None:
         return None
     wanted = [p for p in cls.methods[method].parameters.values() if p.default is p.empty]
+    if len(wanted) == 2 and arrays.is_gradient((wanted[0].name,)):
+        return None  # the gradients come first: no way of these
     for way in (_of_pairs, _of_arrays) if len(wanted) == 2 else (_of_layer,):
         with contextlib.suppress(StrangersError, TypeError, ValueError, KeyError):  # a way that is not the code's
             found = way(cls, method, dense)
             if found is not None:
-                return found
+                return found if found[0] == "agrees" or _is_understood(cls) else None
     return None
+
+
+def _is_understood(cls):
+    """Whether no argument of an unknown name has a default that may do more than plain SGD does."""
+    unknown = [
+        parameter.default
+        for parameter in cls.__signature__.parameters.values()
+        if not words.neutral(words.plain(parameter.name)) and words.plain(parameter.name) not in words.RATES
+    ]
+    return all(default in (inspect.Parameter.empty, None, False, 0, "") for default in unknown)
 
 
 def _made(cls, *objects):
@@ -68,7 +84,9 @@ def _of_pairs(cls, method, _):
     code = _made(cls)
     for number, gradient in enumerate(gradients):
         value, changed = code.call(method, parameters, gradient)
-        after = value if isinstance(value, dict) else next(iter(changed.values()), parameters)
+        after = value if isinstance(value, dict) else changed.get(0)
+        if after is None:  # what it was handed is as it was: the call is not what it is meant for
+            return None
         if seen := _seen(parameters, after, gradient, number):
             return seen
         parameters = after
@@ -81,7 +99,9 @@ def _of_arrays(cls, method, _):
     code = _made(cls)
     for number, gradient in enumerate(gradients):
         value, changed = code.call(method, parameters["w"], gradient["w"])
-        after = value if isinstance(value, np.ndarray) else next(iter(changed.values()), parameters["w"])
+        after = value if isinstance(value, np.ndarray) else changed.get(0)
+        if after is None:
+            return None
         if seen := _seen({"w": parameters["w"]}, {"w": after}, gradient, number):
             return seen
         parameters = {"w": after}
@@ -104,10 +124,22 @@ def _of_layer(cls, method, dense):
                 dy = np.random.default_rng(number).standard_normal(part.forward(x).shape)
                 gradients, before = part.backward(dy, keep=True), part.get()
                 code.call(method, *([part.code] if wanted else []))
-                if seen := _seen(before, part.get(), gradients, number):
+                after = part.get()
+                if all(arrays.same(value, before[name]) for name, value in after.items()) and not _holds(code, part):
+                    return None
+                if seen := _seen(before, after, gradients, number):
                     return seen
             return "agrees", ""
     return None
+
+
+def _holds(code, part):
+    """Whether an optimiser holds the very array of a layer's weights, and not only the layer."""
+    paths = [path for paths, _ in part.plan.weights.values() for path in paths]
+    weights = {which for path, (_, which) in part.code.arrays().items() if path in paths}
+    held = code.arrays(tuples=True).items()
+    own = {which for path, (_, which) in held if not any(str(step).startswith(".") for step in path[1:])}
+    return bool(weights & own)
 
 
 def _seen(before, after, gradients, number):

@@ -1,7 +1,6 @@
 """`compare.check`: somebody's code into a cell of its own, its answers judged, the bug named."""
 
 import dataclasses
-import functools
 import importlib.util
 import sys
 import tempfile
@@ -91,7 +90,7 @@ def _named(targets):
 
 
 def _check(name, given, timeout, threads, seed, search, require):
-    cases, path = cases_and_path(seed)
+    cases, path = probes.check_cases(seed)
     spec = {"task": "check", "target": name, "threads": threads, "limit": timeout}
     if given is None and Path(name).suffix.lower() == ".onnx":
         found = Found(None, Problems())
@@ -146,12 +145,6 @@ def _observed(found, stranger, spec, cases, path):
     if Path(split(spec["target"])[0]).resolve().is_relative_to(PROJECT):
         meta["ours"] = []  # asked for by name: it is this project's own code that is to be checked
     return cells.Result(spec, "ok", arrays, meta, "", stranger.printed())
-
-
-@functools.cache
-def cases_and_path(seed):
-    """The probes of `check` and its training path."""
-    return probes.check_probes(seed), probes.check_path(seed)
 
 
 def answer(name, result, cases, path, search=True, found=None):

@@ -8,6 +8,7 @@ import numpy as np
 from compare.checking.judgement import BESIDE
 from compare.checking.rows import FAILED
 from compare.graph import STAGE_OF, STAGE_ORDER
+from compare.verdict import probes
 
 WIDTH = 110  # of a line of notes
 LABEL = 19  # of a stage
@@ -193,14 +194,8 @@ def _not_checked(result):
         else:
             names += [WHAT.get(quantity, quantity) for quantity in quantities if quantity in missing]
     found = [f"not checked: {', '.join(names)} (not offered)"] if names else []
-    words = {case.name: case.why for case in _probes()}
+    words = {case.name: case.why for case in probes.check_cases(0)[0]}
     by_reason: dict[str, list] = {}
     for name, reason in result.judgement.limits.items():
         by_reason.setdefault(reason, []).append(words.get(name, name))
     return found + [f"not checked with {'; '.join(cases)}: {reason}" for reason, cases in by_reason.items()]
-
-
-def _probes():
-    from compare.checking.run import cases_and_path
-
-    return cases_and_path(0)[0]

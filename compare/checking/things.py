@@ -66,9 +66,9 @@ class Thing:
         found = self._ask("call", method=method, arguments=list(arguments), keywords=keywords)
         return found["value"], found["changed"]
 
-    def arrays(self, kinds="f"):
-        """{path: (array, which array it is)} of these kinds of dtypes."""
-        return {tuple(path): (array, which) for path, array, which in self._ask("arrays", kinds=kinds)}
+    def arrays(self, kinds="f", tuples=False):
+        """{path: (array, which array it is)} of these kinds of dtypes, as of `holding.walk`."""
+        return {tuple(path): (array, which) for path, array, which in self._ask("arrays", kinds=kinds, tuples=tuples)}
 
     def read(self, *paths):
         """What is at each of the paths."""

@@ -4,6 +4,7 @@ Each is one batch with its own parameters. A probe is made in float64 and rounde
 anything is computed, so that every implementation and the arbiter start from the same bits.
 """
 
+import functools
 import zlib
 from dataclasses import dataclass, field, replace
 
@@ -280,3 +281,9 @@ def check_path(seed=0, geometry=MNIST, steps=6):
     images = rng.uniform(-0.5, 0.5, (steps, 2, *shape))
     start = params.start_parameters(shape, filters, classes, seed=seed)
     return Path("steps", images, rng.integers(0, classes, (steps, 2)), start)
+
+
+@functools.cache
+def check_cases(seed):
+    """The probes of `check`, a list of `Probe`, and its training path, a `Path`."""
+    return check_probes(seed), check_path(seed)
