@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import files, guard, plain, plain_files
+from compare import guard, plain, plain_files
 
 IN_A_FILE = (
     "ok",
@@ -68,7 +68,7 @@ def write_result(path, meta, arrays=None):
     """Write a result file, whole or not at all: arrays by name, and `meta` as JSON beside them."""
     text = np.array(json.dumps(meta))
     try:
-        with files.whole(path) as temporary, temporary.open("xb") as file:
+        with plain_files.replacing(path) as temporary, temporary.open("xb") as file:
             np.savez(file, allow_pickle=False, **(arrays or {}), meta=text)
     except OSError as error:  # NumPy's does not say of which file
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from error

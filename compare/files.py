@@ -12,7 +12,7 @@ def check_writable(path):
 
     Raises:
         ValueError: the path is empty.
-        OSError: it cannot be written.
+        OSError: it cannot be written; the message has the path, as it was given.
     """
     if path is None:
         return
@@ -25,8 +25,11 @@ def check_writable(path):
     if place.is_dir():
         raise ValueError(f"{path}: found a folder, wanted a file or nothing")
     # a folder of its own beside it, as when it is written: the name may be too long, or none that this disk takes
-    with scratch(place.parent, ".part-") as folder:
-        (folder / place.name).touch()
+    try:
+        with scratch(place.parent, ".part-") as folder:
+            (folder / place.name).touch()
+    except OSError as error:  # of the folder of our own, whose name says nothing to anybody
+        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def write_text(path, text):
@@ -43,13 +46,8 @@ def write_bytes(path, content):
     if _is_device(path):
         path.write_bytes(content)
         return
-    with whole(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-
-
-def whole(path):
-    """`plain_files.replacing`: a temporary path that takes the file's place when the block ends well."""
-    return replacing(path)
 
 
 @contextmanager

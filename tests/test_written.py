@@ -289,3 +289,11 @@ def test_a_command_to_be_repeated_holds_the_name_as_it_is(name):
     assert "\n" not in word and is_plain(word)
     done = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True)
     assert os.fsdecode(done.stdout) == name
+
+
+def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path, capsys):
+    for option in (["parity", "--json"], ["check", "absent.py", "--adapter"]):
+        place = tmp_path / "no_folder" / "out.json"
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([*option, str(place)])
+        assert capsys.readouterr().err == f"Error: [Errno 2] No such file or directory: '{place}'\n"
