@@ -138,13 +138,15 @@ def end_marked(folder):
         return
     mark = f"{MARK}={folder}".encode()
     end = time.monotonic() + PATIENCE
-    found = True
-    while found and time.monotonic() < end:
-        found = False
+    quiet = 0  # looks that found nothing: in the middle of an exec a process shows no environment yet
+    while quiet < 2 and time.monotonic() < end:
+        if quiet:
+            time.sleep(0.01)
+        quiet += 1
         for name in os.listdir("/proc"):  # noqa: PTH208
             if not name.isdigit() or int(name) == os.getpid():
                 continue
             with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
                 if mark in file.read(1 << 20).split(b"\0"):
                     os.kill(int(name), signal.SIGKILL)
-                    found = True
+                    quiet = 0

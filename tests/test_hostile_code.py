@@ -191,6 +191,8 @@ def test_what_an_ended_command_leaves_is_gone_by_the_next(tmp_path, number, monk
         return
     (left,) = tmp_path.iterdir()
     escaped = subprocess.Popen(["sleep", "60"], env={**os.environ, guard.MARK: str(left)})
+    while not Path(f"/proc/{escaped.pid}/environ").read_bytes():  # the kernel is still loading it
+        time.sleep(0.01)
     old = time.time() - 2 * plain_files.STALE
     os.utime(left, (old, old))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
