@@ -1,12 +1,14 @@
 """What the arguments of a call of the code may mean, by their names."""
 
 import inspect
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from compare.checking import words
 from compare.checking.orders import KERNEL, Order
+from compare.checking.plan import Sizes
 from compare.contract import NotOfferedError
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -44,7 +46,7 @@ def fill(signature, name, given, hands=(), **known):
     for number, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):
         if number == first:
             value = given
-        elif kind in known and (required[number] or kind in ("rate", "labels")):
+        elif kind in known and (required[number] or kind in ("rate", "labels", "training")):
             value = known[kind]
         elif not required[number]:
             continue
@@ -95,6 +97,7 @@ class Meaning:
     shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
     kernel: a window's size as one number, a pair, or the whole shape of the filters. pair: whether a stride is a pair.
     weights: which of the orders weights that are handed over have. activation: what is asked for where one has to be.
+    roles: (name, what it is) of arguments whose names say nothing.
     """
 
     shape: int = 0
@@ -103,12 +106,13 @@ class Meaning:
     pair: bool = False
     weights: int = 0
     activation: str = "linear"
+    roles: tuple = ()
 
 
 def meanings(signature, stage):
     """The `Meaning`s that a constructor's arguments may have, the most usual first."""
     parameters = {words.plain(p.name): p for p in signature.parameters.values()}
-    shapes = range(3) if parameters.keys() & words.SHAPES_IN else (0,)
+    shapes = range(3) if parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS) else (0,)
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
@@ -130,16 +134,39 @@ def meanings(signature, stage):
     ]
 
 
+ROLES = {
+    "conv": ("filters", "channels", "kernel", "stride", "padding", "inputshape"),
+    "pool": ("kernel", "stride", "padding", "inputshape"),
+    "logits": ("inputs", "classes", "inputshape"),
+}
+
+
 def constructors(cls, stage):
     """Functions (sizes, dtype) -> an object of the class, one for each way in which its arguments may be meant."""
-    if getattr(cls, "from_sizes", False):
-        return [cls]
+    return [cls] if getattr(cls, "from_sizes", False) else _makers(cls, stage, meanings(inspect.signature(cls), stage))
+
+
+def guesses(cls, stage):
+    """More of them, which give a role to each argument whose name says nothing: only what then agrees is evidence."""
+    if getattr(cls, "from_sizes", False) or stage not in ROLES:
+        return []
+    signature = inspect.signature(cls)
+    required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind not in VARIADIC]
+    dumb = [words.plain(p.name) for p in required]
+    dumb = [name for name in dumb if _argument(name, stage, Sizes(), float, Meaning()) is None]
+    if not 0 < len(dumb) < 4:
+        return []
+    several = itertools.permutations(ROLES[stage], len(dumb))
+    return _makers(cls, stage, [Meaning(roles=tuple(zip(dumb, roles, strict=True))) for roles in several])
+
+
+def _makers(cls, stage, meant):
     signature = inspect.signature(cls)
 
     def maker(meaning):
         return lambda sizes, dtype: cls(**arguments(signature, cls.__name__, stage, sizes, dtype, meaning))
 
-    return [maker(meaning) for meaning in meanings(signature, stage)]
+    return [maker(meaning) for meaning in meant]
 
 
 def arguments(signature, name, stage, sizes, dtype, meaning):
@@ -151,8 +178,12 @@ def arguments(signature, name, stage, sizes, dtype, meaning):
     """
     parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     values, unknown = {}, []
+    counts = [words.plain(p.name) for p in parameters if words.plain(p.name) in words.CLASSES]
     for parameter in parameters:
-        value = _argument(words.plain(parameter.name), stage, sizes, dtype, meaning, parameter.default)
+        plain = words.plain(parameter.name)
+        if stage == "logits" and len(counts) == 2 and plain == counts[0]:  # the nodes before, and those after
+            plain = "inputs"
+        value = _argument(plain, stage, sizes, dtype, meaning, parameter.default)
         if value is not None:
             values[parameter.name] = value
         elif parameter.default is parameter.empty:
@@ -204,9 +235,12 @@ def unary(methods):
 
 def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empty):
     """The value of a constructor's argument by its plain name; None if it is not known, or the default will do."""
+    name = dict(meaning.roles).get(name, name)
     h, w, c = sizes.input_shape if stage in ("conv", "whole") else sizes.conv
     p, q, f = sizes.pool
-    if name in words.SHAPES_IN:
+    if default is inspect.Parameter.empty and name in words.NAMES | words.MODES:
+        return "max" if name in words.MODES and stage == "pool" else "layer" if name in words.NAMES else None
+    if name in words.SHAPES_IN or (stage in ("conv", "pool") and name in words.DIMENSIONS):
         if stage == "logits":
             return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
         return ((h, w, c), (c, h, w), (h, w))[meaning.shape]

@@ -11,7 +11,16 @@ from compare.checking.forwards import prepared, settle
 from compare.checking.part import Part, head_upstream, items_of
 from compare.checking.plan import INPUT
 from compare.checking.things import CrashedError, HungError
-from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, matches, progress
+from compare.checking.trying import (
+    ATTEMPT,
+    NotConnectedError,
+    TroubleError,
+    close,
+    excuseless,
+    matches,
+    progress,
+    trouble,
+)
 
 BACKWARD_TASK = {"head": "head backward", "whole": "gradients"}
 NOWHERE = object()
@@ -37,7 +46,7 @@ def learn_backward(plan, files=()):
         try:
             found = _learnt(dataclasses.replace(plan, backward=name, make=make, hands=hands))
         except (CrashedError, HungError) as error:
-            raise TroubleError(task, error.outcome, error) from error
+            raise trouble(f"{plan.stage} backward", task, error) from error
         except ATTEMPT as error:  # a way to call it that is not the code's may fail in any way
             if farthest is None or progress(error, files) > progress(farthest, files):
                 farthest = error
@@ -217,6 +226,8 @@ def find_way_back(plan, files=()):
         failure = error
     if not failure and (not found.backward or set(found.gradients) == set(plan.weights)):
         return found
+    if failure and not plan.training and _is_told(plan):
+        return find_way_back(dataclasses.replace(plan, training=True), files)
     one = plan if plan.one_image else _for_one_image(plan, files)
     more = (len(one.gradients), bool(one.dx)) > (len(found.gradients), bool(found.dx))
     if one.score >= plan.score and more:
@@ -224,6 +235,12 @@ def find_way_back(plan, files=()):
     if failure:
         raise failure
     return found
+
+
+def _is_told(plan):
+    """Whether forward can be told that it is in training: then it may keep what backward needs."""
+    forward = plan.make(plan.sizes, np.dtype(np.float64)).methods[plan.forward]
+    return any(words.plain(name) in words.TRAINING for name in forward.parameters)
 
 
 def _for_one_image(plan, files):

@@ -2,10 +2,12 @@
 
 Its folder stands last on the path, so that NumPy's `import random` gets Python's. What the code itself imports is
 looked for in its folder first; a file there whose name is taken (random.py, numpy_cnn.py) becomes `checked_random`.
+A package that is not installed is no reason to judge nothing: `Absent` stands for it until something uses it.
 """
 
 import builtins
 import importlib.util
+import inspect
 import sys
 import sysconfig
 import types
@@ -14,8 +16,62 @@ from pathlib import Path
 
 FOLDERS: list[Path] = []
 PREFIX = "checked_"
+ABSENT: dict[str, str] = {}  # by name, why it is not there
+FRAMEWORKS = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "jax",
+    "onnx",
+    "onnxruntime",
+)  # what installs them is told
+TRANSPARENT = ("numba", "tqdm")  # what these are called with computes as well without them
+LEFT_OUT = "__left_out__"
 _INSTALLED = {"site-packages", "dist-packages"}
 _plain_import = builtins.__import__
+
+
+class AbsentError(Exception):
+    """The code uses something that is not there: a package, or what a statement gives that was not run."""
+
+
+class Absent:
+    """In the place of what is not there: it can be named, and be a base class, and raises once it is used.
+
+    Of a call that a module makes as it is loaded, as of a decorator, nothing comes either; in a function it raises.
+    """
+
+    def __init__(self, reason, transparent=False):
+        self._reason, self._transparent = reason, transparent
+
+    def __getattr__(self, name):
+        if name[:2] == "__":
+            raise AttributeError(name)
+        return self
+
+    def __mro_entries__(self, bases):
+        """As a base class it is none."""
+        return ()
+
+    def __call__(self, *arguments, **_):
+        """Nothing, or of a package that changes no number its argument."""
+        if self._transparent:
+            return arguments[0] if arguments else self
+        if not sys._getframe(1).f_code.co_flags & inspect.CO_OPTIMIZED:  # no function: a module, or a class in it
+            return self
+        return self._use()
+
+    def _use(self, *_):
+        raise AbsentError(self._reason)
+
+    __getitem__ = __iter__ = __len__ = __bool__ = __array__ = __enter__ = __setitem__ = _use
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = _use
+    __rmatmul__ = __pow__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = __index__ = _use
+
+
+def left_out(name):
+    """What a statement would give that was not run."""
+    return Absent(f"{name} comes of a statement that was left out")
 
 
 def add(folder):
@@ -69,6 +125,7 @@ def load(name, file, source=None):
         else:
             module = types.ModuleType(name)
             module.__file__ = str(file)
+            vars(module)[LEFT_OUT] = left_out
         sys.modules[name] = module
         try:
             if source is None:
@@ -84,18 +141,21 @@ def load(name, file, source=None):
 def _import(name, globals=None, locals=None, fromlist=(), level=0):
     top, dot, rest = name.partition(".")
     # what C code imports for itself comes with the globals of whoever called it, and with a list: see PyImport_Import
-    if (
-        level == 0
-        and not isinstance(fromlist, list)
-        and globals is not None
-        and _is_under_test(globals.get("__file__"))
-        and (file := file_of(top))
-    ):
+    if level or isinstance(fromlist, list) or globals is None or not _is_under_test(globals.get("__file__")):
+        return _plain_import(name, globals, locals, fromlist, level)
+    file = file_of(top)
+    if file:
         known = name_for(top, file)
         if known != top:
             load(known, file)
             name = known + dot + rest
-    return _plain_import(name, globals, locals, fromlist, level)
+    try:
+        return _plain_import(name, globals, locals, fromlist, level)
+    except ModuleNotFoundError as error:
+        if file or error.name != top or top in FRAMEWORKS:
+            raise
+        ABSENT[top] = str(error)
+        return Absent(f"{top} is wanted: {error}", top in TRANSPARENT)
 
 
 def _is_under_test(file):

@@ -198,7 +198,13 @@ class Caller:
     def do_told(self):
         """What was noticed: files of this project that were opened, frameworks that are loaded, seeds that were set."""
         frameworks = [name for name in ("torch", "tensorflow", "jax", "keras") if name in sys.modules]
-        return {"ours": sorted(self.touched), "frameworks": frameworks, "seeded": sorted(self.seeded)}
+        absent = [str(reason) for reason in beside.ABSENT.values()]
+        return {
+            "ours": sorted(self.touched),
+            "frameworks": frameworks,
+            "seeded": sorted(self.seeded),
+            "absent": absent,
+        }
 
     def watch(self):
         """Note, by a hook that Python lets nobody remove, who opens the files of this project; and who seeds."""

@@ -36,7 +36,14 @@ class Subject:
         self.dtype = np.dtype(dtype)
         sizes = Sizes(tuple(input_shape), filters, classes, padding)
         self.right = Layers(sizes.input_shape, filters, classes, padding, self.dtype)  # only for what the code lacks
-        self.parts = {stage: build(plan, sizes, dtype) for stage, plan in self.plans.items()}
+        self.parts, self.refused = {}, {}  # one that refuses these sizes blocks no other
+        for stage, plan in self.plans.items():
+            try:
+                self.parts[stage] = build(plan, sizes, dtype)
+            except NotOfferedError as reason:
+                self.refused[stage] = str(reason)
+        if self.refused and not self.parts:
+            raise NotOfferedError(next(iter(self.refused.values())))
 
     def get_parameters(self):
         """Copies of those of the contract's parameters that the code has."""
@@ -47,15 +54,20 @@ class Subject:
         for part in self.parts.values():
             part.set(parameters)
 
+    def _part(self, stage):
+        if stage not in self.parts:
+            raise NotOfferedError(self.refused.get(stage, f"the code has no {stage} of its own"))
+        return self.parts[stage]
+
     def _run(self, stage, *arguments):
-        part = self.parts[stage]
+        part = self._part(stage)
         value = part.forward(*arguments)
         if part.changed:
             self.changed_inputs.add(INPUT.get(stage, "images"))
         return np.array(self._rounded(value))  # in the dtype that it is of: another than was asked for is a finding
 
     def _back(self, stage, *arguments, **keywords):
-        part = self.parts[stage]
+        part = self._part(stage)
         found = part.backward(*arguments, **keywords)
         if part.changed:
             self.changed_inputs.add(INPUT.get(stage, "images"))
@@ -94,10 +106,10 @@ class _Chain(Subject):
         """One stage alone, of an input of its own; NotOfferedError where the code has no such stage."""
         if stage == "loss" and self.loss is not None:
             return self._loss(x, self._softmax(x) if self.loss.takes == "probabilities" else None, labels)
-        if stage not in self.parts or stage == "head":
+        if stage == "head":
             raise NotOfferedError(f"the code has no {stage} of its own")
         x = np.asarray(x, self.dtype)
-        return np.concatenate([self._run(stage, chunk) for (chunk,) in self.parts[stage].chunks(x)])
+        return np.concatenate([self._run(stage, chunk) for (chunk,) in self._part(stage).chunks(x)])
 
     def backward_stage(self, stage, x, upstream, labels=None):
         """One stage alone, backwards; only those gradients that the code gives."""
@@ -105,10 +117,10 @@ class _Chain(Subject):
         if stage == "loss" and self.loss is not None and self.loss.gives_gradient:
             found = self._d_logits(x, labels)
             return {"logits": np.asarray(found * self.dtype.type(upstream), found.dtype)}
-        if stage not in self.parts or not self.plans[stage].backward or stage == "probabilities":
+        if stage not in self.plans or not self.plans[stage].backward or stage == "probabilities":
             raise NotOfferedError(f"the code has no {stage} backward of its own")
         found = []
-        for chunk, dy in self.parts[stage].chunks(x, np.asarray(upstream, self.dtype)):
+        for chunk, dy in self._part(stage).chunks(x, np.asarray(upstream, self.dtype)):
             self._run(stage, chunk)
             found.append(self._back(stage, dy))
         return {INPUT[stage] if name == "x" else name: value for name, value in self._joined(found).items()}
@@ -117,7 +129,7 @@ class _Chain(Subject):
         """Dense layer and softmax in one: probabilities, and of the mean loss d_pool, d_dense_weight, d_dense_bias."""
         plan, out = self.plans["head"], []
         found: list | None = []
-        for chunk, wanted in self.parts["head"].chunks(np.asarray(x, self.dtype), labels):
+        for chunk, wanted in self._part("head").chunks(np.asarray(x, self.dtype), labels):
             out.append(self._run("head", chunk))
             if plan.backward and found is not None:
                 try:
@@ -167,9 +179,9 @@ class _Chain(Subject):
     def _pass(self, images, labels=None):
         conv = self._run("conv", images)
         found = {"conv": conv, "pool": self._run("pool", conv)}
-        if "head" in self.parts:
+        if "head" in self.plans:
             found["probabilities"] = self._run("head", found["pool"])
-        elif "logits" in self.parts:
+        elif "logits" in self.plans:
             found["logits"] = self._run("logits", found["pool"])
             if "probabilities" in self.parts:
                 chunks = self.parts["probabilities"].chunks(found["logits"])
@@ -182,7 +194,7 @@ class _Chain(Subject):
     def _return(self, passed, labels, **keywords):
         """The way back through the layers that `_pass` has just gone through."""
         found = {}
-        if "head" in self.parts:
+        if "head" in self.plans:
             tail, upstream = (
                 "head",
                 head_upstream(self.plans["head"], passed["probabilities"], labels, len(labels)),

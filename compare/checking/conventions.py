@@ -147,13 +147,26 @@ def _bound(p, epsilon):
     return np.clip(p, epsilon, 1 - epsilon)
 
 
-def _with_sum(epsilon):
-    """A softmax that adds a number to the sum that it divides by."""
+def _guarded_backward(epsilon, guard):
+    """A gradient of the logits, p - y, that is made of the probabilities so kept from 0."""
+
+    def change(network):
+        def loss_backward(logits, labels):
+            p = guard(network.probabilities(logits), epsilon)
+            return (p - np.eye(p.shape[1])[labels]) / len(p)
+
+        network.loss_backward = loss_backward
+
+    return change
+
+
+def _softmax_with(epsilon, in_the_sum):
+    """A softmax that adds a number to the sum that it divides by, or to what comes out."""
 
     def change(network):
         def probabilities(z):
             e = np.exp(z - z.max(axis=-1, keepdims=True))
-            return e / (e.sum(axis=-1, keepdims=True) + epsilon)
+            return e / (e.sum(axis=-1, keepdims=True) + epsilon * in_the_sum) + epsilon * (not in_the_sum)
 
         network.probabilities = probabilities
 
@@ -166,10 +179,18 @@ SUMS = tuple(
     Convention(
         f"{epsilon:g} added to the sum of the softmax",
         f"{epsilon:g} added to the sum that the softmax divides by is not needed: that sum is never below 1",
-        _with_sum(epsilon),
+        _softmax_with(epsilon, in_the_sum=True),
+    )
+    for epsilon in SMALL
+) + tuple(
+    Convention(
+        f"{epsilon:g} added to the probabilities",
+        f"{epsilon:g} added to each probability is too small to matter, and they no longer add up to 1",
+        _softmax_with(epsilon, in_the_sum=False),
     )
     for epsilon in SMALL
 )
+WAYS = (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends of", _bound))
 # The ways in which a loss is made from probabilities: as they are, or kept from 0 by a small `epsilon`.
 GUARDS = (
     Convention(
@@ -184,6 +205,23 @@ GUARDS = (
             _guarded(epsilon, guard),
         )
         for epsilon in SMALL
-        for how, guard in (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends of", _bound))
+        for how, guard in WAYS
+    ),
+)
+# The same in the gradient: what was kept for the logarithm, or the softmax, goes into p - y as well.
+GUARDS_BACKWARD = (
+    Convention(
+        "p - y of the probabilities",
+        "p - y is made of the probabilities, so what is added to these stays in it",
+        _guarded_backward(0.0, lambda p, epsilon: p),
+    ),
+    *(
+        Convention(
+            f"p - y with {epsilon:g} {how} the logarithm",
+            f"{epsilon:g} {how} the logarithm stays in p - y as well, which is off by no more than that",
+            _guarded_backward(epsilon, guard),
+        )
+        for epsilon in SMALL
+        for how, guard in WAYS
     ),
 )

@@ -38,11 +38,16 @@ def explain(error):
     frames = [(file, line) for file, line in raised["frames"] if is_users(file)]
     where = f" at {Path(frames[-1][0]).name}:{frames[-1][1]}" if frames else ""
     message = " ".join(raised["texts"][0].split())
+    return f"{raised['type']}{where}: {message}{because(raised['texts'])}"
+
+
+def because(texts):
+    """(because: ...) of what an exception and those behind it say, where that is known; else nothing."""
     for pattern, cause in CAUSES:
-        match = next((match for text in raised["texts"] if (match := re.search(pattern, text))), None)
+        match = next((match for text in texts if (match := re.search(pattern, text))), None)
         if match:
-            return f"{raised['type']}{where}: {message} (because: {cause.format(*match.groups())})"
-    return f"{raised['type']}{where}: {message}"
+            return f" (because: {cause.format(*match.groups())})"
+    return ""
 
 
 def is_users(filename):

@@ -7,15 +7,15 @@ import numpy as np
 
 from compare.checking import arguments, arrays, naming, orders
 from compare.checking.conventions import ACTIVATIONS
+from compare.checking.keeping import WEIGHTS, weights_of
 from compare.checking.part import Part
 from compare.checking.plan import INPUT, Plan, Sizes, size_of
-from compare.checking.things import CrashedError, HungError, RaisedError
-from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, progress
+from compare.checking.things import AbsentError, CrashedError, HungError, RaisedError
+from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, progress, trouble
 from compare.contract import NotOfferedError
 
-WEIGHTS = {"conv": ("conv_weight",), "logits": ("dense_weight", "dense_bias"), "pool": (), "probabilities": ()}
-
-WEIGHTS |= {"head": WEIGHTS["logits"], "whole": ("conv_weight", *WEIGHTS["logits"])}
+SHARE = 4  # of the time of all calls, one layer may take this part until a way to call it is found
+LIKE = 0.99  # of `_likeness`: the layouts are those of the code, and what it computes with them is wrong
 
 # The call, as `observe.TASKS` has it, in which a layer is tried out.
 FORWARD_TASK = {"head": "head", "whole": "activations"}
@@ -37,7 +37,7 @@ def settle(plan, flows, weights, sizes, files=()):
     outputs = {"head": ("probabilities", "logits"), "logits": ("logits", "probabilities")}
     outputs |= {"whole": outputs["head"]}
     wanted = outputs.get(plan.stage, (plan.stage,))
-    best, reached, ran, farthest = dataclasses.replace(plan, score=-1), -1, 0, None
+    best, reached, ran, farthest, nearest = dataclasses.replace(plan, score=-1), -1, 0, None, 0.0
     batches: dict = {}
     for chosen in itertools.product(*weights.values()):
         for one_image, inward, outward in flows:
@@ -49,7 +49,9 @@ def settle(plan, flows, weights, sizes, files=()):
                 with np.errstate(all="ignore"):
                     found = np.concatenate([part.forward(chunk).copy() for (chunk,) in part.chunks(x)])
             except (CrashedError, HungError) as error:
-                raise TroubleError(task, error.outcome, error) from error
+                raise trouble(plan.stage, task, error) from error
+            except AbsentError as error:
+                raise NotConnectedError(plan.stage, error) from error
             except ATTEMPT as error:  # a layout that is not the code's may fail in any way
                 if best.score < 1 and progress(error, files) > reached:
                     best, reached, farthest = tried, progress(error, files), error
@@ -67,7 +69,9 @@ def settle(plan, flows, weights, sizes, files=()):
                 batches[inward, outward, str(chosen)] = tried
             score = 2 if found.shape == inputs[wanted[0]].shape else 1
             ran += score == 2
-            if score > best.score:
+            alike = _likeness(found, inputs[wanted[0]]) if score == 2 else 0.0
+            if (score, alike) > (best.score, nearest + 0.01):
+                nearest = alike
                 sums = len(wanted) == 2 and np.allclose(arrays.real(found).sum(axis=-1), 1, atol=1e-3)
                 gives = next(name for name in wanted if (name == "probabilities") == sums or len(wanted) == 1)
                 best = _as_stage(dataclasses.replace(tried, score=score, gives=gives))
@@ -75,7 +79,15 @@ def settle(plan, flows, weights, sizes, files=()):
         raise TroubleError(task, "raised", farthest) from farthest
     if best.score < 1:
         raise NotConnectedError(plan.stage, farthest) from farthest
-    return dataclasses.replace(best, chosen=ran > 1)
+    return dataclasses.replace(best, chosen=ran > 1 and nearest < LIKE)
+
+
+def _likeness(found, wanted):
+    """How far an array goes with another up and down, 0 to 1: of layouts that are all wrong one may be nearly right."""
+    found = arrays.real(found)
+    if not np.isfinite(found).all() or not found.std():
+        return 0.0
+    return abs(float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1]))
 
 
 def _activation(found, conv):
@@ -119,17 +131,26 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
     forwards = [name for name in naming.FORWARDS if name in cls.methods] or arguments.unary(cls.methods)
     if not forwards:
         raise NotConnectedError(stage, f"no method {', '.join(naming.FORWARDS[:3])}")
-    makers = arguments.constructors(cls, stage)
+    makers, guesses = arguments.constructors(cls, stage), arguments.guesses(cls, stage)
+    if not WEIGHTS[stage]:  # one with weights is prepared when it turns out to have none yet
+        makers += [each for make in makers for each in prepared(make, Plan(stage, make, "", ""), cls.methods)]
     found: list = []
     failures: list = []
+    end = cls.stranger.spent + cls.stranger.limit / SHARE
     for padding in ("valid", "same") if stage == "conv" else ("valid",):
         best = None
-        for forward, make, (sizes, same) in itertools.product(forwards, makers, _geometries(makers, stage, padding)):
+        geometries = _geometries(makers, stage, padding)
+        ways = [*itertools.product(forwards, geometries, makers), *itertools.product(forwards, geometries[:1], guesses)]
+        for forward, (sizes, same), make in ways:
+            if cls.stranger.spent > end:  # what was not tried may be the way: nothing is held against the code
+                if any(each.agreed for each in found):
+                    break
+                raise NotConnectedError(stage, f"in {cls.stranger.limit / SHARE:.3g} s no way to call it was found")
             for making in alive(make, stage, forward, sizes, channels_first):
                 try:
                     weights, zeros = weights_of(making(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
                 except (CrashedError, HungError) as error:
-                    raise TroubleError(f"{stage} forward", error.outcome, error) from error
+                    raise trouble(stage, f"{stage} forward", error) from error
                 except ATTEMPT as error:  # arguments that are not the code's; the farthest is told if none are
                     failures.append(error)
                     continue
@@ -140,12 +161,20 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
             plan = Plan(stage, making, cls.name, forward, zeros=zeros, paddings=(padding,))
             plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
             flows = orders.flows(stage, channels_first)
-            if after is not None:
-                flows = [flow for flow in flows if flow[:2] == (after.one_image, after.outward)] or flows
+            fitting = [flow for flow in flows if after is None or flow[:2] == (after.one_image, after.outward)]
             try:
-                tried = settle(plan, flows, weights, sizes, files)
+                try:
+                    tried = settle(plan, fitting, weights, sizes, files)
+                except NotConnectedError:
+                    if fitting == flows:
+                        raise
+                    tried = settle(plan, flows, weights, sizes, files)
             except NotConnectedError as error:
+                if isinstance(error.__cause__, AbsentError):  # other arguments do not install it
+                    raise
                 failures.append(error.__cause__ or error)
+                continue
+            if make in guesses and not tried.agreed:
                 continue
             if tried.agreed and set(tried.same) == {"channels"} and best is not None and _shape_at(tried, best.sizes):
                 tried = dataclasses.replace(tried, same={})  # right for one channel, and wrong for those it takes
@@ -247,30 +276,3 @@ def _geometries(makers, stage, padding):
         found += [(Sizes((10, 12, c), 1, 7, padding), ("channels", "filters")) for c in (2, 1)]
         found.append((Sizes((28, 28, 1), 1, 7, padding), ("channels", "filters", "images")))
     return found
-
-
-def weights_of(code, stage, sizes, channels_first):
-    """({name: [(paths, order), ...]}, paths to hold at 0): where an object may keep the parameters of a stage."""
-    kept: dict = {}
-    for path, array in arrays.arrays_of(code).items():
-        if not arrays.is_gradient(path) and not arrays.is_memory(path):
-            kept.setdefault(id(array), ([], array))[0].append(path)
-    found: dict = {name: [] for name in WEIGHTS[stage]}
-    shapes = sizes.shapes()
-    zeros: list = []
-    for paths, array in kept.values():
-        readings = {
-            "conv_weight": lambda shape=array.shape: orders.kernel_orders(shape, *shapes["conv_weight"][2:]),
-            "dense_weight": lambda shape=array.shape: orders.dense_orders(
-                shape, sizes.pool, sizes.classes, channels_first
-            ),
-            "dense_bias": lambda shape=array.shape: orders.bias_orders(shape, sizes.classes),
-        }
-        known = [(name, order) for name in found for order in readings[name]()]
-        for name, order in known:
-            found[name].append((paths, order))
-        if not known and stage in ("conv", "whole") and array.size in (sizes.filters, int(np.prod(sizes.conv))):
-            zeros += paths
-    if "dense_bias" in found and not found["dense_bias"]:
-        del found["dense_bias"]  # a layer without bias is judged as such
-    return found, tuple(zeros)

@@ -2,15 +2,17 @@
 
 import inspect
 import itertools
+from typing import Any
 
 import numpy as np
 
 from compare.checking import layers, orders, trying
 from compare.checking.chain import chain
+from compare.checking.forwards import SHARE
 from compare.checking.losses import find_loss
 from compare.checking.naming import stage_of
-from compare.checking.things import RaisedError
-from compare.checking.words import plain
+from compare.checking.things import AbsentError, RaisedError
+from compare.checking.words import WINDOWS, plain
 
 _KINDS = {
     "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
@@ -60,8 +62,8 @@ def _call(function, known, pool, order):
         if kind not in rest:
             if not required:
                 continue
-            if name in _EXTRA:
-                keywords[parameter.name] = _EXTRA[name][pool]
+            if name in _EXTRA or name in WINDOWS:
+                keywords[parameter.name] = _EXTRA.get(name, (3, 2))[pool]
                 continue
             kind = rest[0] if rest else None
         if kind is None:
@@ -82,6 +84,7 @@ class Joined:
     from_sizes = True  # made of sizes, not of arguments whose names must be guessed
     stale = False  # what it holds is held here
     name = called = ""
+    stranger: Any = None
     methods: dict = {}
     kept: dict = {}
 
@@ -152,6 +155,7 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
                     self._shape += 1
 
     Layer.name = Layer.called = forward.__name__
+    Layer.stranger = forward.stranger
     Layer.methods = {"forward": _ONE} | ({"backward": _ONE} if backward is not None else {})
     return Layer
 
@@ -175,10 +179,15 @@ def find_function(functions, stage, files, first=False, after=None):
     forwards = [f for f in _named(functions, stage) if stage not in ("conv", "logits") or _arguments(f) > 1]
     backward = next(iter(_named(functions, stage, backward=True)), None)
     best, failure = None, None
+    end = max((each.stranger.spent + each.stranger.limit / SHARE for each in forwards), default=0.0)
     for forward, shape, bias in itertools.product(forwards, _shapes(stage), BIASES.get(stage, ((-1,),))):
+        if forward.stranger.spent > end:
+            raise trying.NotConnectedError(stage, "the time for finding out how it is called was not enough")
         try:
             found = layers.connect(layer_class(stage, forward, backward, shape, bias), stage, files, first, after)
         except trying.NotConnectedError as error:
+            if isinstance(error.__cause__, AbsentError):
+                raise
             failure = failure or error
             continue
         plan = found[0]

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compare.checking.conventions import ACTIVATED, AVERAGE_POOLING, BATCH, GUARDS, OF_ACTIVATED, SETS, SUMS, Convention
+from compare.checking.conventions import (
+    ACTIVATED,
+    AVERAGE_POOLING,
+    BATCH,
+    GUARDS,
+    GUARDS_BACKWARD,
+    OF_ACTIVATED,
+    SETS,
+    SUMS,
+    Convention,
+)
 from compare.checking.picture import picture
 from compare.checking.rows import (
     FAILED,
@@ -44,7 +54,7 @@ class Judgement:
     conventions: `Convention`s that the code is held to: those scaled out, and average pooling where it is that.
     limits: what could not be checked, by probe, and why.
     by_stage: where no known defect explains everything, those that explain all rows of one stage, by stage; an empty
-        list for a stage that none explains.
+        list for a stage that none explains. By "stage, quantity" where only one by one are explained.
     stage: the first that failed, in the order of a pass; "" where nothing did.
     """
 
@@ -191,7 +201,10 @@ def _explain(judgement, evidence, declared, search):
         else:
             found = diagnose(evidence.on(base), candidates)
     if count and search and not found:
-        judgement.by_stage = _stage_by_stage(evidence.on(base), candidates)
+        # what a convention seems to explain may be a mistake by the same factor
+        plain = min(tried, key=lambda entry: entry[1])
+        options = [(each[2], each[3], _stage_by_stage(evidence.on(each[3]), candidates)) for each in (worth[0], plain)]
+        conventions, base, judgement.by_stage = min(options, key=lambda each: sum(not d for d in each[2].values()))
     judgement.diagnosis, judgement.conventions = found, conventions
     if base:
         unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)}
@@ -203,7 +216,7 @@ def _explain(judgement, evidence, declared, search):
 
 
 def _epsilons(evidence):
-    """The conventions, at most two, that add a small number to what a softmax or a loss is made of.
+    """The conventions, at most three, that add a small number to what a softmax or a loss is made of.
 
     One is taken if it explains every row of its quantity, and something there differs.
     """
@@ -222,6 +235,11 @@ def _epsilons(evidence):
             pairs = ((guard, scale) for scale in scales for guard in GUARDS)
             of_loss = (g for g, scale in pairs if not evidence.unexplained([*base, g.change, *scale], rows))
             found += next(((g,) for g in of_loss), ())
+    if rows := rows_of("d_logits"):
+        base = [each.change for each in found]
+        failed = [row for row in rows if row["outcome"] == "differs"][:1]  # one refutes nearly all of them
+        of_gradient = (g for g in GUARDS_BACKWARD if not evidence.unexplained([*base, g.change], failed))
+        found += next(((g,) for g in of_gradient if not evidence.unexplained([*base, g.change], rows)), ())
     return found
 
 
@@ -233,9 +251,25 @@ def _stage_by_stage(evidence, candidates):
     for stage in stages:
         if stage == stages[0] or stage not in LATE:  # what comes of everything before it says nothing of itself
             rows = [r for r in evidence.rows if r["stage"] == stage and r["outcome"] in ("agrees", "differs")]
-            known = [defect for defect in candidates if evidence.explained([defect.change], rows) is None]
-            found[stage] = [defect for defect in known if defect.stage == stage] or known
+            found[stage] = _explaining(evidence, candidates, stage, rows)
+            quantities = list(dict.fromkeys(row["quantity"] for row in failed if row["stage"] == stage))
+            if found[stage] or len(quantities) == 1:
+                continue
+            # two mistakes in one stage: each by the quantity that it is seen in, beside what agrees
+            apart = {}
+            for name in quantities:
+                own = [row for row in rows if row["quantity"] == name or row["outcome"] == "agrees"]
+                apart[f"{stage}, {name}"] = _explaining(evidence, candidates, stage, own)
+            if any(apart.values()):
+                del found[stage]
+                found |= apart
     return found
+
+
+def _explaining(evidence, candidates, stage, rows):
+    """The defects that explain all of these rows, those of their own stage if there are any."""
+    known = [defect for defect in candidates if evidence.explained([defect.change], rows) is None]
+    return [defect for defect in known if defect.stage == stage] or known
 
 
 def parameters_of(case):

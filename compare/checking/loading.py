@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from compare.checking import models, notebook
@@ -13,6 +15,8 @@ from compare.contract import UnavailableError
 FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("softmax", "dense", "fc", "linear"))
 # What a file beside another may hold that its layers lack.
 BESIDE = re.compile(r"^class (sgd|gradient_?descent|\w*(cross_?entropy|nll)\w*)\b", re.I | re.M)
+IMPORTED = re.compile(r"^\s*(?:from|import)\s+([A-Za-z_]\w*)", re.M)
+DEFINED = re.compile(r"^(async )?(def|class) ", re.M)
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 
 
@@ -113,7 +117,30 @@ def _import(file, stranger, left_out, project=False):
     while source is None and (folder / "__init__.py").is_file():
         folder, parts = folder.parent, [folder.name, *parts]
     outermost = folder / parts[0] / "__init__.py" if file.parent != folder else file
-    return run_loading(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
+    try:
+        return run_loading(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
+    except ImportFailedError as error:
+        # a script may want its data, or never come to its end: what it defines can be judged all the same
+        taken = None if source else _defined(file, error, left_out)
+        if taken is None:
+            raise
+        again = {"outermost": str(file), "parts": [file.stem], "source": taken}
+        try:
+            return run_loading(lambda: stranger.load("file", **again), file)
+        except ImportFailedError:
+            raise error from None
+
+
+def _defined(file, error, left_out):
+    """The text of what a file defines, which fails as a whole; None where that is all of it, or it is no Python."""
+    cause = error.__cause__
+    if isinstance(cause, RaisedError) and "SyntaxError" in cause.raised["bases"]:
+        return None
+    source, note = notebook.definitions([file.read_text(errors="replace")], file.name, "file")
+    if note is None or not DEFINED.search(source):
+        return None
+    left_out.append(f"{note}; as a whole it fails: {error}")
+    return source
 
 
 def run_loading(load, place):
@@ -143,7 +170,18 @@ def stranger_of(target, threads, limit):
     while (root / "__init__.py").is_file():
         root = root.parent
     folders.append(root)
-    # files are often written to be run from the root of their repository, or from a folder above with the scripts
-    above = [parent for parent in (root, *root.parents) if (parent / ".git").exists()][:1]
-    folders += [p for p in above or root.parents[:1] if p != PROJECT and (above or list(p.glob("*.py")))]
+    # files are often written to be run from the root of their repository, or from a folder above
+    wanted = _imported(files_of(place))
+    folders += [above for above in root.parents[:4] if above != PROJECT and any(_holds(above, name) for name in wanted)]
+    folders += [above for above in (root, *root.parents) if (above / ".git").exists() and above != PROJECT][:1]
     return Stranger(list(dict.fromkeys(folders)), [str(path)], threads, limit)
+
+
+def _imported(files):
+    """The names that files import and that are not installed here."""
+    found = {name for file in files for name in IMPORTED.findall(file.read_text(errors="replace"))}
+    return {name for name in found if name not in sys.stdlib_module_names and PathFinder.find_spec(name) is None}
+
+
+def _holds(folder, name):
+    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()

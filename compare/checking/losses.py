@@ -177,7 +177,7 @@ def _loss(function, backward):
                     loss = dataclasses.replace(loss, **_places(loss._call(function, x, y), x, inputs["probabilities"]))
                     value = loss.value(inputs[takes], labels)
                     agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
-                except trying.ATTEMPT:  # a way to call it that is not the code's
+                except trying.FAILURES:  # a way to call it that is not the code's
                     continue
                 if np.isfinite(value):
                     ran.append((not agrees, len(ran), loss))
@@ -190,7 +190,7 @@ def _loss(function, backward):
         trial = dataclasses.replace(loss, gradient=backward, takes=takes)
         try:
             found = trial.d_logits(inputs[takes], labels)
-        except trying.ATTEMPT:  # its arguments are others
+        except trying.FAILURES:  # its arguments are others
             continue
         if takes == loss.takes and found.shape == d_logits.shape and not _of_another(trial, found, labels):
             return trial, not differs
@@ -209,7 +209,7 @@ def _of_another(loss, found, labels):
     sharp[np.arange(len(labels)), (labels + 1) % found.shape[1]] = 1 - 1e-6 * (found.shape[1] - 1)
     try:
         large = np.abs(loss.d_logits(sharp, labels)).max() > 10  # p - y is at most 1, whatever it is scaled by
-    except trying.ATTEMPT:  # it has been called before: of these numbers it has to say so where it is judged
+    except trying.FAILURES:  # it has been called before: of these numbers it has to say so where it is judged
         large = False
     return large or not found[np.eye(found.shape[1])[labels] == 0].any()
 

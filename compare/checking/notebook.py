@@ -1,13 +1,30 @@
 """What is taken of a text that computes: its imports, definitions and constants; a training is left out.
 
-Of a notebook all code cells together are the text. What is left out becomes empty lines, so that line numbers stay.
+Of a notebook all code cells together are the text. What is left out becomes empty lines, so that line numbers stay, but
+for the names that it gives a value: they stand for something that raises once it is used.
 """
 
 import ast
 import json
 
+from compare.checking.beside import LEFT_OUT
+
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 WORK = (ast.For, ast.While, ast.With)
+# What a constant may be made of. A name is one that is there; a call may be all of the training.
+PLAIN = (
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.operator,
+    ast.unaryop,
+    ast.Tuple,
+    ast.List,
+    ast.Dict,
+    ast.Name,
+    ast.Attribute,
+    ast.expr_context,
+)
 
 
 def cells(path):
@@ -31,6 +48,7 @@ def definitions(sources, name, unit="cell"):
     """(text, remark or None): the sources as one text, with nothing but imports, definitions and constants."""
     lines: list = []
     left: list = []
+    gone: set = set()
     for number, source in enumerate(sources, 1):
         plain = ["" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()]
         where = f"{unit} {number}" if unit == "cell" else "it"
@@ -40,11 +58,16 @@ def definitions(sources, name, unit="cell"):
             body, plain = [], [""] * len(plain)
             left.append(f"{where}, which is no Python (line {error.lineno}: {error.msg})")
         for node in body:
-            if isinstance(node, DEFINITIONS) or _is_constant(node):
+            if isinstance(node, DEFINITIONS) or _is_constant(node, gone):
                 continue
+            main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)  # it would not run either
+            stored = (each for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
+            names = [] if main else sorted({each.id for each in stored})
+            gone |= set(names)
             last = node.end_lineno or node.lineno
-            plain[node.lineno - 1 : last] = [""] * (last - node.lineno + 1)
-            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            given = " = ".join(names) + f" = {LEFT_OUT}({', '.join(names)!r})" if names else ""
+            plain[node.lineno - 1 : last] = [given] + [""] * (last - node.lineno)
+            if not main and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
                 at = f"{where}: " if unit == "cell" else f"line {node.lineno}: "
                 left.append(f"{at}{ast.unparse(node).splitlines()[0][:60]}")
         lines += plain
@@ -53,11 +76,9 @@ def definitions(sources, name, unit="cell"):
     return "\n".join(lines) + "\n", note if left else None
 
 
-def _is_constant(node):
+def _is_constant(node, gone):
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return False
-    try:
-        ast.literal_eval(node.value)
-    except (ValueError, TypeError):
-        return False
-    return True
+    parts = list(ast.walk(node.value))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return isinstance(node.value, ast.Lambda) or not names & gone and all(isinstance(part, PLAIN) for part in parts)

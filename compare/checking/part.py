@@ -111,6 +111,7 @@ class Part:
         # a model may want labels for the loss that it returns beside what is asked for
         labels = np.zeros(len(x), int) if labels is None else labels
         known = {"labels": int(labels[0]) if self.plan.one_image else labels}
+        known |= {"training": True} if self.plan.training else {}
         native = self.plan.inward.native(self._real(x))
         self.last = {"x": native}
         if "flush_gradients" in self.code.methods:  # what it has collected of calls before is not of this pass

@@ -73,6 +73,7 @@ class Plan:
     bias: what `bias.judge` says of the gradient of one of these.
     dx, gradients: where `backward` leaves a gradient: ("returned", key), ("stored", path) or ("moved", None).
     hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
+    training: whether forward is told that it is in training, without which it keeps nothing for the way back.
     divides: whether `backward` divides the gradients of its weights by the size of the batch.
     taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
     same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
@@ -94,6 +95,7 @@ class Plan:
     dx: tuple | None = None
     gradients: dict = dataclasses.field(default_factory=dict)
     hands: tuple = ()
+    training: bool = False
     divides: bool = False
     taken: str = "d_probabilities"
     paddings: tuple = ("valid",)
@@ -148,6 +150,7 @@ class Plan:
             parts.append(f"{self.backward} is given {TAKEN_WORDS[self.taken]}")
         if not self.agreed and self.chosen:
             parts.append("layouts are the most usual ones, since none gave what a right network gives")
+        parts += [f"{self.forward} is told that it is in training"] if self.training else []
         parts += [f"{name} {value} only" for name, value in self.same.items()]
         return "; ".join(parts)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from compare import cells
 from compare.checking.chain import Subject
 from compare.checking.conventions import AVERAGE_POOLING
+from compare.checking.explaining import because
 from compare.checking.finding import Found, Problems, find, find_given
 from compare.checking.given import Given, by_name, pickled
 from compare.checking.judgement import Judgement, judge_subject
@@ -184,6 +185,8 @@ def _notes(result, judgement):
             f"remark: two calls with the same images give different numbers ({names}): something random, such as "
             "dropout, or a state of the call before is left on"
         )
+    absent = [f"{line}{because([line])}" for line in meta.get("absent", [])]
+    notes += [f"remark: what uses it is not judged: {line}" for line in absent]
     if meta.get("frameworks"):
         notes.append(f"remark: it imports {', '.join(meta['frameworks'])}: its numbers may be theirs")
     printed = [line for line in result.log.splitlines() if line.strip()]

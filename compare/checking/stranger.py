@@ -19,7 +19,16 @@ import numpy as np
 
 from compare.cells import THREAD_VARIABLES
 from compare.checking import caller, messages
-from compare.checking.things import CrashedError, HungError, RaisedError, StaleError, StrangersError, Thing
+from compare.checking.things import (
+    AbsentError,
+    CrashedError,
+    HungError,
+    RaisedError,
+    SpentError,
+    StaleError,
+    StrangersError,
+    Thing,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHARE = 4  # of the time that all of the code has, one call has this part
@@ -47,7 +56,7 @@ class Stranger:
         self.broken: dict = {}  # what was raised of these, by thing
         self.numbered = 0
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process, in __exit__
-        self.told: dict = {"ours": set(), "frameworks": set(), "seeded": set()}
+        self.told: dict = {"ours": set(), "frameworks": set(), "seeded": set(), "absent": set()}
 
     def __enter__(self):
         return self
@@ -109,7 +118,7 @@ class Stranger:
             self.tell("forget", things=things)
         left = self.limit - self.spent
         if left <= 0:
-            raise HungError(f"no time is left of {self.limit:g} s")
+            raise SpentError(f"no time is left of {self.limit:g} s")
         begin = time.monotonic()
         try:
             return self._exchange({"do": do, **request}, min(left, max(1.0, self.limit / SHARE)))
@@ -157,7 +166,8 @@ class Stranger:
             raise CrashedError(f"the process ended with {how} and left no result")
         if "raised" in answer:
             raised = answer["raised"]
-            raise RaisedError(f"{raised['type']}: {raised['texts'][0]}", raised)
+            absent = {"AbsentError", "ModuleNotFoundError"} & set(raised["bases"])
+            raise (AbsentError if absent else RaisedError)(f"{raised['type']}: {raised['texts'][0]}", raised)
         return answer["value"]
 
     def _known(self, message):

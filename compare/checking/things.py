@@ -4,6 +4,8 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
+from compare.contract import NotOfferedError
+
 
 class StrangersError(Exception):
     """What the code did instead of giving a value.
@@ -22,6 +24,10 @@ class RaisedError(StrangersError):
     """The code raised."""
 
 
+class AbsentError(RaisedError, NotOfferedError):
+    """The code raised for want of something that is not there: a package, or a statement that was not run."""
+
+
 class CrashedError(StrangersError):
     """The process ended."""
 
@@ -32,6 +38,10 @@ class HungError(StrangersError):
     """No answer within the time of a call, or of all calls together."""
 
     outcome = "hung"
+
+
+class SpentError(HungError):
+    """No time was left for a call: others have taken it, which may have been only tried."""
 
 
 class StaleError(Exception):

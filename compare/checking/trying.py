@@ -7,11 +7,12 @@ import numpy as np
 
 from compare.checking import arrays
 from compare.checking.part import ReturnedNothingError, like
-from compare.checking.things import CrashedError, HungError, RaisedError, StaleError
+from compare.checking.things import CrashedError, HungError, RaisedError, SpentError, StaleError
 from compare.contract import NotOfferedError
 
 # What comes of a call that may not be the code's own: what it raises, and what its arrays do not fit. The rest is ours.
 ATTEMPT = (RaisedError, StaleError, NotOfferedError, ReturnedNothingError, ValueError, TypeError)
+FAILURES = (*ATTEMPT, CrashedError, HungError)
 
 
 class NotConnectedError(Exception):
@@ -34,6 +35,13 @@ class TroubleError(Exception):
     def __init__(self, task, outcome, error):
         super().__init__(str(error))
         self.task, self.outcome, self.error = task, outcome, error
+
+
+def trouble(stage, task, error):
+    """What to raise of a process that ended or did not answer; that its time was spent on trying is no fault of it."""
+    if isinstance(error, SpentError):
+        return NotConnectedError(stage, error)
+    return TroubleError(task, error.outcome, error)
 
 
 def excuseless(error):

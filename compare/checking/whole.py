@@ -8,6 +8,7 @@ import numpy as np
 
 from compare.checking import arguments, arrays, backwards, forwards, layers, orders, trying, words
 from compare.checking.chain import Subject, loss_of
+from compare.checking.keeping import weights_of
 from compare.checking.part import Part
 from compare.checking.plan import RATE, Plan, Sizes, about, size_of
 from compare.checking.things import CrashedError, HungError, RaisedError, StrangersError
@@ -106,7 +107,7 @@ def _find(cls, forward, files):
     geometries = [(Sizes((10, 12, 2), 6, 7), ()), (Sizes((10, 12, 1), 6, 7), ("channels",)), (Sizes(), everything)]
     for make, (sizes, same) in itertools.product(makers, geometries):
         try:
-            weights, zeros = forwards.weights_of(make(sizes, np.dtype(np.float64)), "whole", sizes, None)
+            weights, zeros = weights_of(make(sizes, np.dtype(np.float64)), "whole", sizes, None)
         except StrangersError:  # arguments that are not the code's
             continue
         except TypeError:  # nor are known to be
@@ -143,7 +144,7 @@ def _find(cls, forward, files):
                 part.set(parameters)
                 gradients = part.learn(x, labels)
             except (CrashedError, HungError) as error:
-                raise trying.TroubleError(backwards.BACKWARD_TASK["whole"], error.outcome, error) from error
+                raise trying.trouble("whole", backwards.BACKWARD_TASK["whole"], error) from error
             except trying.ATTEMPT as error:  # another method of that name, or other labels
                 if trying.progress(error, files) and _takes_labels(cls.methods[name]):
                     raising = raising or error

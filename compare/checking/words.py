@@ -10,35 +10,40 @@ CACHES = ("cache", "caches", "memory", "context", "ctx", "saved")  # and what en
 INPUT_WORDS = _set("x input inputs image images img aprev prev lastinput features")
 OUTPUT_WORDS = _set("out output pooled y z a result")
 UPSTREAM = _set("d dy da dz dh dnext upstream error err gradients gradout loss lossgrad")
-TRAINING = _set("training train istraining istrain trainmode trainingmode")
+TRAINING = _set("training train istraining istrain trainmode trainingmode savecache keepcache savegrad")
 LABELS = _set("y t label labels target targets ytrue truth onehot yonehot labs trueclass")
 
 # Of a constructor: shapes and sizes, windows, what a layer ends in, and what is added to a gradient unless it is 0.
-SHAPES_IN = _set("inputshape inshape imageshape inputdims")
+SHAPES_IN = _set("inputshape inshape imageshape imgshape inputdims imagedim imagedims xdim xshape")
+DIMENSIONS = _set("indim inputdim indims")  # of a layer of maps these are a shape
 FILTERS = _set(
     "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout "
-    "nout nfilter numfilter filternum filtersnum nooffilters filtercount outc outch outputdepth noutchannels nc nk"
+    "nout nfilter numfilter filternum filtersnum nooffilters filtercount nbfilter outchan outc outch outputdepth "
+    "noutchannels nc nk"
 )
 CHANNELS = _set(
     "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
-    "channel imagechannels inchannel ninchannels"
+    "channel imagechannels inchannel ninchannels nbchannels inchan"
 )
 INPUTS = _set(
     "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
-    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev"
+    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev nodes1 insz"
 )
 CLASSES = _set(
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
     "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr "
-    "sizeout k outputlen outputlength hiddenunits outneurons outputneurons"
+    "sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2"
 )
 WINDOWS = _set(
     "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
     "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
-    "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim"
+    "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim hfilter wfilter hkernel wkernel pooldim "
+    "samplingfield poolfield"
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
 ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
+NAMES = _set("name layername")
+MODES = _set("mode pooltype type pooling method")
 NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
 
 

@@ -1,5 +1,5 @@
-# status: import
-# slow: it waits
+# status: right
+# says: left out: line 5: epochs = int(input(
 import numpy as np
 
 epochs = int(input("How many epochs? "))
