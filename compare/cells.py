@@ -10,7 +10,6 @@ import errno
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -164,20 +163,14 @@ class _Process:
         arrays, meta, _ = _read(self.partial, most)
         if code is None:
             return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
-        error = f"the process ended with {_ending(code)} and left {damage or 'a result that names no status'}"
+        error = f"the process ended with {guard.ending(code)} and left {damage or 'a result that names no status'}"
         if swept:
             error += f"; {swept[0]} is gone: something else cleaned the temporary files while it ran"
         return Result(self.spec, "crashed", arrays, meta, error, log)
 
     def kill(self):
         """End the cell and all that it started."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()  # tells its guard, which finds what has left the group, too
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(guard.PATIENCE + 1 if sys.platform == "linux" else 0)
-        with contextlib.suppress(ProcessLookupError):  # all of it has ended already
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        guard.end(self.process)
         self.log.close()
 
 
@@ -212,14 +205,6 @@ def _read(path, most):
     except Exception as error:  # a damaged file meets JSON and others, each with errors of its own
         said = plain.line(str(error).removeprefix(f"{path}: "), 300)
         return {}, {}, f"a result that cannot be read ({type(error).__name__}: {said})"
-
-
-def _ending(code):
-    """How a process ended, in words: its exit code, or its signal's name; a real-time signal has only a number."""
-    if code >= 0:
-        return f"exit code {code}"
-    names = {number.value: number.name for number in signal.Signals}
-    return f"signal {names.get(-code, -code)}"
 
 
 def _environment(threads, folder):

@@ -7,7 +7,6 @@ What comes back is a value, or one of three errors that say whose fault it is: `
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from compare import guard
 from compare.cells import THREAD_VARIABLES
 from compare.checking import caller, messages
 from compare.checking.things import CrashedError, HungError, RaisedError, StaleError, StrangersError, Thing
@@ -61,20 +61,19 @@ class Stranger:
         """A fresh process with the same modules."""
         ask_read, ask_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        life_read, self.life = os.pipe()  # closes with this process, whatever becomes of it
-        arguments = [str(ask_read), str(answer_write), str(life_read), str(PROJECT), *self.argv]
+        arguments = [str(ask_read), str(answer_write), str(PROJECT), *self.argv]
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(self.threads)), "PYTHONHASHSEED": "0"}
         environment["MPLBACKEND"] = "agg"
         self.process = subprocess.Popen(
             [sys.executable, "-P", caller.__file__, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # closes with this process, whatever becomes of it
             stdout=self.log,
             stderr=subprocess.STDOUT,
             env=environment,
-            pass_fds=(ask_read, answer_write, life_read),
+            pass_fds=(ask_read, answer_write),
             start_new_session=True,
         )
-        for end in (ask_read, answer_write, life_read):
+        for end in (ask_read, answer_write):
             os.close(end)
         self.asking, self.answers = os.fdopen(ask_write, "wb"), _Timed(answer_read)
         self.generation += 1
@@ -87,10 +86,7 @@ class Stranger:
         """End the process and all that it started."""
         if self.process is None:
             return
-        with contextlib.suppress(ProcessLookupError):  # all of it has ended already
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self.life)
+        guard.end(self.process)
         for pipe in (self.asking, self.answers):
             with contextlib.suppress(OSError):  # what could not be written any more
                 pipe.close()
@@ -153,7 +149,7 @@ class Stranger:
         if answer is None:
             code = self.process.wait()
             self.end()
-            how = _how_ended(code)
+            how = guard.ending(code)
             raise CrashedError(f"the process ended with {how} and left no result")
         if "raised" in answer:
             raised = answer["raised"]
@@ -202,15 +198,6 @@ class _Timed:
         """Close the pipe."""
         self.selector.close()
         os.close(self.pipe)
-
-
-def _how_ended(code):
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:  # a real-time signal has no name
-        return f"signal {-code}"
 
 
 def _keep(thing):
