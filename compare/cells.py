@@ -123,6 +123,8 @@ class _Process:
         folder.mkdir(parents=True)  # its parent may have been swept away since
         self.spec = spec
         self.result = folder / "result.npz"
+        given = spec.get("inputs")
+        self.most = LARGEST + TIMES * (os.path.getsize(given) if given and Path(given).is_file() else 0)  # noqa: PTH202
         spec_file = folder / "spec.json"
         self.partial = folder / "partial.npz"
         spec_file.write_text(json.dumps({**spec, "result": str(self.result), "partial": str(self.partial)}))
@@ -134,7 +136,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=self.log,
                 stderr=subprocess.STDOUT,
-                env=_environment(spec["threads"], folder),
+                env={**_environment(spec["threads"], folder), guard.FILE_LIMIT: str(max(self.most, guard.FILE))},
                 start_new_session=True,
             )
         except OSError:
@@ -149,9 +151,7 @@ class _Process:
             return None
         log = _tail(self.log)
         self.kill()
-        given = self.spec.get("inputs")
-        most = LARGEST + TIMES * (os.path.getsize(given) if given and Path(given).is_file() else 0)  # noqa: PTH202
-        arrays, meta, damage = _read(self.result, most)
+        arrays, meta, damage = _read(self.result, self.most)
         status = meta.pop("status", None)
         swept = [
             str(path) for path in (self.result.parent, self.spec.get("inputs")) if path and not Path(path).exists()
@@ -160,7 +160,7 @@ class _Process:
             return Result(self.spec, status, arrays, meta, plain.lines(meta.pop("error", "")), log)
         if code is not None:
             _check_space(self.result.parent)
-        arrays, meta, _ = _read(self.partial, most)
+        arrays, meta, _ = _read(self.partial, self.most)
         if code is None:
             return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
         error = f"the process ended with {guard.ending(code)} and left {damage or 'a result that names no status'}"

@@ -18,7 +18,8 @@ import sys
 import time
 
 SUBREAPER, DEATH_SIGNAL = 36, 1  # of prctl(2)
-FILE = 1 << 30  # bytes of one file that a cell may write, its log among them
+FILE_LIMIT = "CNN_COMPARE_FILE"  # an environment variable: bytes of one file that a cell may write, its log among them
+FILE = int(os.environ.get(FILE_LIMIT, 1 << 30))
 FILES = 4096  # open at once
 PROCESSES = 500  # of one cell at once: a pool has one for each processor
 LOOK = 0.05  # seconds between two looks at how many there are
@@ -201,7 +202,11 @@ def ending(code):
 
 def met(error):
     """The limit that an exception tells of, in words that go behind its message, or ""."""
-    limits = {errno.EMFILE: f"{FILES} open files", errno.EFBIG: f"{FILE >> 30} GB of one file", errno.ENOMEM: "memory"}
+    limits = {
+        errno.EMFILE: f"{FILES} open files",
+        errno.EFBIG: f"{FILE / (1 << 30):.3g} GB of one file",
+        errno.ENOMEM: "memory",
+    }
     limit = "memory" if isinstance(error, MemoryError) else limits.get(getattr(error, "errno", 0))
     return f"{MET}{limit})" if limit else ""
 
