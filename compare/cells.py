@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import guard, plain, plain_files
+from compare import forms, guard, plain, plain_files
 
 IN_A_FILE = (
     "ok",
@@ -156,11 +156,15 @@ class _Process:
         swept = [
             str(path) for path in (self.result.parent, self.spec.get("inputs")) if path and not Path(path).exists()
         ]
+        if status == "ok" and not forms.is_result(self.spec.get("task"), arrays, meta):
+            status, damage = None, "a result that is none of this task"
         if status in IN_A_FILE and not (status == "raised" and swept):
             return Result(self.spec, status, arrays, meta, plain.lines(meta.pop("error", "")), log)
         if code is not None:
             _check_space(self.result.parent)
         arrays, meta, _ = _read(self.partial, self.most)
+        if meta.get("at") != "import" and not forms.is_result(self.spec.get("task"), arrays, meta):
+            arrays, meta = {}, {}
         if code is None:
             return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
         error = f"the process ended with {guard.ending(code)} and left {damage or 'a result that names no status'}"
