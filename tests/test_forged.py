@@ -1,6 +1,8 @@
 """What the process of the code under test leaves or answers is believed in nothing: what is no answer is a crash."""
 
 import io
+import os
+import time
 
 import numpy as np
 import psutil
@@ -10,7 +12,7 @@ from test_cells import code, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
 from compare.checking import answers, messages
-from compare.checking.stranger import Stranger
+from compare.checking.stranger import Stranger, _TimedOut
 from compare.forms import fits
 
 BYTES = {
@@ -182,3 +184,13 @@ def test_a_result_that_is_none_of_its_task_is_a_crash(code, tmp_path, what):  # 
     result = run_cell(code("leaves", text), tmp_path, limit=20, task=task)
     wanted = "the process ended with exit code 0 and left a result that is none of this task"
     assert (result.status, result.error) == ("crashed", wanted), result.log
+
+
+def test_a_pipe_that_nobody_reads_is_written_to_for_a_time():
+    read, write = os.pipe()
+    pipe = _TimedOut(write)
+    pipe.end = time.monotonic() + 0.2
+    with pytest.raises(TimeoutError):
+        pipe.write(bytes(1 << 20))
+    pipe.close()
+    os.close(read)

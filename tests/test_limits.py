@@ -5,9 +5,11 @@ import os
 import numpy as np
 import psutil
 import pytest
+from test_cells import code, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
 from compare import cells, data, files, limits
+from compare.verdict import run
 
 
 def images(h, w, count=40):
@@ -122,3 +124,21 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     os.close(reader)
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_cell_may_write_as_large_a_result_as_is_read_of_it(code, tmp_path):  # noqa: F811
+    """Of images of 300 x 300 pixels an answer has 6 GB; of what is given to the cell ten times as much is read."""
+    with (tmp_path / "given.npz").open("wb") as file:
+        file.truncate(300 << 20)
+    text = "import os\nfile = open('large', 'wb')\nos.remove('large')\nfile.truncate({})\nclass CNN: pass"
+    for size, status in ((2 << 30, "ok"), (4 << 30, "raised")):
+        name = code(f"writes_{size}", text.format(size))
+        result = run_cell(name, tmp_path, inputs=str(tmp_path / "given.npz"))
+        assert result.status == status, result
+    assert result.error.endswith("(at the limit of 2.99 GB of one file)")
+
+
+def test_answers_of_parity_are_held_until_they_are_judged(monkeypatch):
+    monkeypatch.setattr(run, "judge_result", lambda result, question, same: [result.arrays["a"].sum()])
+    result = cells.Result({}, "ok", {"a": np.ones(3)})
+    assert run._judge_and_drop(result, None, {}) == [3] and result.arrays == {}

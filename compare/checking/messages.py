@@ -11,8 +11,8 @@ import struct
 import numpy as np
 
 HEAD = struct.Struct("<QQ")  # bytes of JSON, bytes of arrays
-LARGEST = 1 << 26  # bytes of the arrays of a message: a result that is larger is refused before it is copied
-TEXT = 1 << 23  # of its JSON, which takes twenty times as much once it is read
+TEXT = 1 << 23  # bytes of the JSON of a message, which takes twenty times as much once it is read
+LARGEST = (1 << 26) - TEXT  # of its arrays: a result that is larger is refused before it is copied
 DEEPEST = 12  # of nested results: what lies deeper stays here and is only named
 LONGEST = 10_000  # of a list or dict
 OBJECTS = 200_000  # of an array of objects

@@ -233,10 +233,11 @@ class _TimedOut:
         """All of it. Raises TimeoutError, or OSError where nobody reads any more."""
         left = memoryview(content)
         while left:
-            if not self.selector.select(max(0.0, self.end - time.monotonic())):
-                raise TimeoutError
-            with contextlib.suppress(BlockingIOError):
+            try:
                 left = left[os.write(self.pipe, left) :]
+            except BlockingIOError:  # it is full
+                if not self.selector.select(max(0.0, self.end - time.monotonic())):
+                    raise TimeoutError from None
 
     def flush(self):
         """Nothing is kept back."""
