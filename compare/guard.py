@@ -52,8 +52,8 @@ def _limit():
 
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     most = {"RLIMIT_DATA": memory, "RLIMIT_FSIZE": FILE, "RLIMIT_NOFILE": FILES, "RLIMIT_CORE": 0}
-    # of all that a user runs, and of anybody but root: only to hold up a flood until it is counted
-    most["RLIMIT_NPROC"] = _tasks() + 2 * PROCESSES
+    if tasks := _tasks():  # of all that a user runs, and not of root: to hold up a flood until it is counted
+        most["RLIMIT_NPROC"] = tasks + 2 * PROCESSES
     for name, value in most.items():
         _, hard = resource.getrlimit(getattr(resource, name))
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -93,7 +93,8 @@ def _watch(cell):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # first in line, where that is allowed: a thousand processes leave it no time
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    status, orphaned, crowded, least = None, False, False, _tasks()
+    status, orphaned, crowded = None, False, False
+    least, counted = _tasks(), time.monotonic()
     with contextlib.suppress(OSError):
         pidfd = os.pidfd_open(cell)
     while status is None and not orphaned and not crowded:
@@ -108,6 +109,8 @@ def _watch(cell):
         least = min(least, tasks)
         if status is None and tasks - least > PROCESSES:
             least, crowded = tasks, _crowded(cell)
+        elif status is None and time.monotonic() > counted + 1:  # others may have ended while these began
+            counted, crowded = time.monotonic(), len(_below(os.getpid())) > PROCESSES
     _clear(cell)
     if crowded:
         os._exit(CROWDED)
@@ -122,9 +125,12 @@ def _watch(cell):
 
 
 def _tasks():
-    """How many processes and threads there are on this machine, in one look however many they are."""
-    with open("/proc/loadavg", "rb") as file:  # noqa: PTH123
-        return int(file.read().split()[3].partition(b"/")[2])
+    """How many processes and threads there are on this machine, in one look however many; 0 where it is not told."""
+    try:
+        with open("/proc/loadavg", "rb") as file:  # noqa: PTH123
+            return int(file.read().split()[3].partition(b"/")[2])
+    except (OSError, ValueError, IndexError):  # a container may hide it
+        return 0
 
 
 def _crowded(cell):

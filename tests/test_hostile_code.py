@@ -178,10 +178,10 @@ import os, sys, time
 from compare import guard
 guard.PROCESSES = 20
 guard.keep()
+open({1!r}, "a").write("here")
 for _ in range(8):
     if not os.fork():
-        {}
-open({!r}, "a").write("here")
+        {0}
 time.sleep(60)
 """
 
@@ -203,6 +203,16 @@ def test_processes_beyond_their_limit_are_ended(tmp_path, way):
     assert [pid for pid in psutil.pids() if mark in environment(pid)] == []
 
 
+@LINUX
+def test_a_machine_that_hides_its_load_ends_no_cell(monkeypatch):
+    def hidden(*_):
+        raise FileNotFoundError
+
+    assert guard._tasks() > 1
+    monkeypatch.setattr(guard, "open", hidden, raising=False)
+    assert guard._tasks() == 0
+
+
 def environment(pid):
     try:
         return Path(f"/proc/{pid}/environ").read_bytes()
@@ -212,7 +222,7 @@ def environment(pid):
 
 @LINUX
 def test_a_cell_with_too_many_processes_says_so(code, tmp_path):  # noqa: F811
-    text = f"import os, time\nfor _ in range({guard.PROCESSES + 50}):\n    os.fork() or time.sleep(60)\ntime.sleep(60)"
+    text = f"import os, time\nfor _ in range({guard.PROCESSES + 100}):\n    os.fork() or time.sleep(60)\ntime.sleep(60)"
     result = run_cell(code("floods", text), tmp_path, limit=50)
     wanted = f"the process ended with more than {guard.PROCESSES} processes and left no result"
     assert (result.status, result.error) == ("crashed", wanted)
