@@ -57,7 +57,7 @@ def receive(pipe, known):
         return None
     try:
         at = [0]
-        value = decoded(json.loads(said, parse_constant=_no_number), blob, known, at)
+        value = decoded(READER.decode(said.decode()), blob, known, at)
         if at[0] != size:
             raise ValueError(f"arrays of {at[0]} bytes, of {size}")
     except Exception as error:  # bytes that are no message fail in any way; a deep one as RecursionError
@@ -67,6 +67,9 @@ def receive(pipe, known):
 
 def _no_number(word):
     raise ValueError(f"found {word}")
+
+
+READER = json.JSONDecoder(parse_constant=_no_number)  # made once: there are thousands of messages
 
 
 def _exactly(pipe, size):
