@@ -10,7 +10,6 @@ import errno
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import guard, plain, plain_files
+from compare import forms, guard, plain, plain_files
 
 IN_A_FILE = (
     "ok",
@@ -124,6 +123,8 @@ class _Process:
         folder.mkdir(parents=True)  # its parent may have been swept away since
         self.spec = spec
         self.result = folder / "result.npz"
+        given = spec.get("inputs")
+        self.most = LARGEST + TIMES * (os.path.getsize(given) if given and Path(given).is_file() else 0)  # noqa: PTH202
         spec_file = folder / "spec.json"
         self.partial = folder / "partial.npz"
         spec_file.write_text(json.dumps({**spec, "result": str(self.result), "partial": str(self.partial)}))
@@ -135,7 +136,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=self.log,
                 stderr=subprocess.STDOUT,
-                env=_environment(spec["threads"], folder),
+                env={**_environment(spec["threads"], folder), guard.FILE_LIMIT: str(max(self.most, guard.FILE))},
                 start_new_session=True,
             )
         except OSError:
@@ -150,34 +151,30 @@ class _Process:
             return None
         log = _tail(self.log)
         self.kill()
-        given = self.spec.get("inputs")
-        most = LARGEST + TIMES * (os.path.getsize(given) if given and Path(given).is_file() else 0)  # noqa: PTH202
-        arrays, meta, damage = _read(self.result, most)
+        arrays, meta, damage = _read(self.result, self.most)
         status = meta.pop("status", None)
         swept = [
             str(path) for path in (self.result.parent, self.spec.get("inputs")) if path and not Path(path).exists()
         ]
+        if status == "ok" and not forms.is_result(self.spec.get("task"), arrays, meta):
+            status, damage = None, "a result that is none of this task"
         if status in IN_A_FILE and not (status == "raised" and swept):
             return Result(self.spec, status, arrays, meta, plain.lines(meta.pop("error", "")), log)
         if code is not None:
             _check_space(self.result.parent)
-        arrays, meta, _ = _read(self.partial, most)
+        arrays, meta, _ = _read(self.partial, self.most)
+        if meta.get("at") != "import" and not forms.is_result(self.spec.get("task"), arrays, meta):
+            arrays, meta = {}, {}
         if code is None:
             return Result(self.spec, "hung", arrays, meta, f"no result within {self.spec['limit']:g} s", log)
-        error = f"the process ended with {_ending(code)} and left {damage or 'a result that names no status'}"
+        error = f"the process ended with {guard.ending(code)} and left {damage or 'a result that names no status'}"
         if swept:
             error += f"; {swept[0]} is gone: something else cleaned the temporary files while it ran"
         return Result(self.spec, "crashed", arrays, meta, error, log)
 
     def kill(self):
         """End the cell and all that it started."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()  # tells its guard, which finds what has left the group, too
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(guard.PATIENCE + 1 if sys.platform == "linux" else 0)
-        with contextlib.suppress(ProcessLookupError):  # all of it has ended already
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        guard.end(self.process)
         self.log.close()
 
 
@@ -212,14 +209,6 @@ def _read(path, most):
     except Exception as error:  # a damaged file meets JSON and others, each with errors of its own
         said = plain.line(str(error).removeprefix(f"{path}: "), 300)
         return {}, {}, f"a result that cannot be read ({type(error).__name__}: {said})"
-
-
-def _ending(code):
-    """How a process ended, in words: its exit code, or its signal's name; a real-time signal has only a number."""
-    if code >= 0:
-        return f"exit code {code}"
-    names = {number.value: number.name for number in signal.Signals}
-    return f"signal {names.get(-code, -code)}"
 
 
 def _environment(threads, folder):

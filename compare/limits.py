@@ -1,6 +1,6 @@
 """What cannot work is refused before it runs: a setting out of range, images too small, memory that is not there.
 
-The needs are in bytes, about what is held at once by one process: what just fits is let through.
+The needs are in bytes, about what is held at once: what just fits is let through.
 """
 
 from compare import data
@@ -12,6 +12,7 @@ SEED = 2**31 - 1  # what every framework takes for one
 RUNS = 10_000  # seeds, rounds, samples
 FILTERS, CLASSES = 8, 10
 DIGITS = 32  # that parity judges together
+PREDICTED = 256  # test images at a time
 BATCHES = 4  # different batches that take turns in timing, so that no input is always in the cache
 
 
@@ -47,18 +48,23 @@ def check_memory(what, needed):
         )
 
 
-def parity_need(dataset, dtypes):
-    """Of one judgement: 2,000 bytes a pixel and dtype of the digits (2,040 to 2,190 were measured), and the path."""
+def parity_need(dataset, dtypes, cells=1):
+    """Of judging the digits, 3,000 bytes a pixel and dtype, while other `cells` hold 1,200 each; and of the path.
+
+    2,900 and 1,200 were measured (100 x 100 pixels, one implementation and two).
+    """
     from compare.verdict.probes import PATH_BATCH, PATH_STEPS
 
     digits = min(DIGITS, len(dataset.train_images))
-    return _pixels(dataset) * (2_000 * digits * len(dtypes) + 3 * 8 * PATH_STEPS * PATH_BATCH)
+    held = 3_000 + 1_200 * (cells - 1)
+    return _pixels(dataset) * (held * digits * len(dtypes) + 3 * 8 * PATH_STEPS * PATH_BATCH)
 
 
 def training_need(dataset, batch_size):
-    """Of one training: all pixels as uint8, float64 and float32, the weights, and one step."""
+    """Of one training: all pixels as uint8, float64 and float32, the weights, and one step, or one prediction."""
     pixels, count = _pixels(dataset), len(dataset.train_images)
-    return 13 * pixels * count + _step(dataset, min(batch_size, count))
+    predicted = min(PREDICTED, len(dataset.test_images))
+    return 13 * pixels * count + max(_step(dataset, min(batch_size, count)), 4 * predicted * pixels * (3 + 2 * FILTERS))
 
 
 def timing_need(dataset, batch_size):
@@ -75,10 +81,13 @@ def weights_need(input_shape, filters, classes, padding, dtype):
 
 
 def _step(dataset, images):
-    """One step in float32: the images, conv and its gradient, and the weights with their gradient."""
+    """One step in float32: the images, conv and its gradient, each in two layouts, and the weights with their gradient.
+
+    Of 32 images of 1000 x 1000, 4.9 GB with what all images take; 5.3 were measured.
+    """
     pixels = _pixels(dataset)
     dense = pixels // 4 * FILTERS * CLASSES
-    return 4 * (images * pixels * (1 + 2 * FILTERS) + 2 * dense)
+    return 4 * (images * pixels * (1 + 4 * FILTERS) + 2 * dense)
 
 
 def _pixels(dataset):

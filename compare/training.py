@@ -26,7 +26,6 @@ COLUMNS = [
 ]
 STARTS = ("same", "own")
 LIMIT = 3600  # seconds for one training
-CHUNK = 256  # test images predicted at a time
 
 
 def accuracy(
@@ -167,9 +166,9 @@ def _evaluate(model, given):
     right, loss, lost = 0, 0.0, 0
     labels = given["test_labels"]
     tiny = np.finfo(np.float32).tiny
-    for first in range(0, len(labels), CHUNK):
-        wanted = labels[first : first + CHUNK]
-        p = model.predict(scaled(given["test_images"][first : first + CHUNK]).astype(np.float32))
+    for first in range(0, len(labels), limits.PREDICTED):
+        wanted = labels[first : first + limits.PREDICTED]
+        p = model.predict(scaled(given["test_images"][first : first + limits.PREDICTED]).astype(np.float32))
         right += int((p.argmax(axis=1) == wanted).sum())
         chosen = p[np.arange(len(wanted)), wanted].astype(np.float64)
         lost += int((~(chosen >= tiny)).sum())

@@ -107,7 +107,7 @@ def main(path):
 def _what(error):
     """What was raised, where, and its message, on one line."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    text = plain.line(error)
+    text = plain.line(error) + guard.met(error)
     return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}: {text}"
 
 

@@ -199,7 +199,7 @@ def main():
     for rows in (
         of_mutants(given.seed, given.mutants, kept),
         of_kills(given.seed, given.kills, kept),
-        of_tests("hostile code", "tests/test_hostile_code.py", "tests/test_nobody_passes.py"),
+        of_tests("hostile code", "tests/test_hostile_code.py", "tests/test_forged.py", "tests/test_nobody_passes.py"),
         of_tests("names and output", "tests/test_written.py"),
         of_tests("hostile files", "tests/test_hostile_files.py"),
         of_tests(

@@ -1,5 +1,6 @@
 """Code that means harm, or is only careless: it costs its own cell, and leaves nothing behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from strangers import CONV
 from test_cells import code, gone, run_cell  # noqa: F401 - `code` is a fixture
 
+import compare
 from compare import cells, cli, failure, guard, plain_files
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets nothing get out from below a process")
@@ -86,6 +89,33 @@ open({str(mark)!r}, "w").write(" ".join(str(p.pid) for p in me.children(recursiv
     assert [pid for pid in pids if not gone(pid, 1)] == []
 
 
+CHECKED = """
+import os, sys, time
+import numpy as np
+for _ in range(3):
+    if not os.fork():
+        {way}
+        time.sleep(60)
+        os._exit(0)
+time.sleep(0.5)
+import psutil
+me = psutil.Process().parent()
+open({mark!r}, "w").write(" ".join(str(p.pid) for p in me.children(recursive=True)))
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("way", ESCAPES)
+@pytest.mark.parametrize("ends", ["", "os._exit(0)"])
+def test_nothing_that_checked_code_started_is_left(tmp_path, way, ends):
+    (tmp_path / "code.py").write_text(CHECKED.format(way=ESCAPES[way], mark=str(tmp_path / "pids")) + ends)
+    with contextlib.suppress(ValueError):  # nothing in it to check
+        compare.check(tmp_path / "code.py", timeout=60)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) >= 4
+    assert [pid for pid in pids if not gone(pid, 1)] == []
+
+
 @LINUX
 @pytest.mark.parametrize("stuck", ["np.linalg.svd(np.ones((6000, 6000)))", "os.kill(os.getppid(), 9); time.sleep(60)"])
 def test_a_cell_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
@@ -108,16 +138,111 @@ def test_a_cell_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
 
 
 @LINUX
+@pytest.mark.parametrize("stuck", ["np.linalg.svd(np.ones((6000, 6000)))", "os.kill(os.getppid(), 9); time.sleep(60)"])
+def test_checked_code_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
+    (tmp_path / "stuck.py").write_text(
+        f"import os, time\nimport numpy as np\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n{stuck}\n"
+    )
+    parent = f"import compare; compare.check({str(tmp_path / 'stuck.py')!r}, timeout=600)"
+    process = subprocess.Popen([sys.executable, "-c", parent], cwd=failure.ROOT, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    assert gone(int((tmp_path / "pid").read_text()), 2)
+
+
+BEYOND = {
+    "memory": "np.ones(1 << 42)",
+    f"{guard.FILES} open files": f"held = [os.open('/dev/null', 0) for _ in range({guard.FILES})]",
+    "1 GB of one file": "file = open('large', 'wb'); os.remove('large'); file.truncate(2 << 30)",
+}
+
+
+@LINUX
+@pytest.mark.parametrize("limit", BEYOND)
+@pytest.mark.parametrize("when", ["imported", "called"])
+def test_limits_that_checked_code_meets_are_told_by_their_name(tmp_path, limit, when):
+    line = BEYOND[limit]
+    conv = CONV.replace("        self.last_input", f"        {line}\n        self.last_input")
+    (tmp_path / "code.py").write_text("import os\nimport numpy as np\n" + (line + CONV if when == "imported" else conv))
+    result = compare.check(tmp_path / "code.py")
+    assert result.exit_code == 4 and f"(at the limit of {limit})" in " ".join(str(result).split()), f"\n{result}"
+
+
+FLOOD = """
+import os, sys, time
+from compare import guard
+guard.PROCESSES = 20
+guard.keep()
+open({1!r}, "a").write("here")
+for _ in range(8):
+    if not os.fork():
+        {0}
+time.sleep(60)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("way", ["pass", "os.setsid()", "os.setpgid(0, os.getpgid(os.getppid()))"])
+def test_processes_beyond_their_limit_are_ended(tmp_path, way):
+    """256 at once, each of which makes others, as a fork bomb does; not without an end, for the sake of the machine."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FLOOD.format(way, str(tmp_path / "mark"))],
+        env={**os.environ, "PYTHONPATH": str(failure.ROOT), guard.MARK: str(tmp_path)},
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert guard.ending(process.wait(30)) == f"more than {guard.PROCESSES} processes"
+    process.stdin.close()
+    assert (tmp_path / "mark").exists()
+    mark = f"{guard.MARK}={tmp_path}".encode()
+    assert [pid for pid in psutil.pids() if mark in environment(pid)] == []
+
+
+@LINUX
+def test_a_machine_that_hides_its_load_ends_no_cell(monkeypatch):
+    def hidden(*_):
+        raise FileNotFoundError
+
+    assert guard._tasks() > 1
+    monkeypatch.setattr(guard, "open", hidden, raising=False)
+    assert guard._tasks() == 0
+
+
+def environment(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@LINUX
+def test_a_cell_with_too_many_processes_says_so(code, tmp_path):  # noqa: F811
+    text = f"import os, time\nfor _ in range({guard.PROCESSES + 100}):\n    os.fork() or time.sleep(60)\ntime.sleep(60)"
+    result = run_cell(code("floods", text), tmp_path, limit=50)
+    wanted = f"the process ended with more than {guard.PROCESSES} processes and left no result"
+    assert (result.status, result.error) == ("crashed", wanted)
+
+
+@LINUX
 def test_limits_are_told_by_their_name(code, tmp_path):  # noqa: F811
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     result = run_cell(code("memory", f"import numpy as np\nnp.empty({2 * memory}, np.uint8)"), tmp_path)
-    assert result.status == "raised" and "MemoryError" in result.error and "Unable to allocate" in result.error
+    assert (
+        result.status == "raised"
+        and "MemoryError" in result.error
+        and result.error.endswith("(at the limit of memory)")
+    )
     text = f"file = open('/dev/shm/{os.getpid()}', 'wb')\nimport os\nos.remove(file.name)\nfile.truncate(2 << 30)"
     result = run_cell(code("file", text), tmp_path)
-    assert result.status == "raised" and "OSError" in result.error and "File too large" in result.error
+    assert result.status == "raised" and "File too large (at the limit of 1 GB of one file)" in result.error
     text = "import os\nheld = [os.open('/dev/null', 0) for _ in range(5000)]"
     result = run_cell(code("files", text), tmp_path)
-    assert result.status == "raised" and "Too many open files" in result.error
+    assert result.status == "raised" and "(at the limit of 4096 open files)" in result.error
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -1,8 +1,8 @@
 """The process that runs somebody's code, and nothing else: it loads, makes, calls, reads and writes as it is told.
 
-Run by its path with the numbers of three pipes, the last of which closes when it is to end. It holds NumPy, Python's
-own library and the code. A message is two lengths, JSON, and the bytes of arrays, one after the other. Nothing is
-unpickled but classes and functions that their user hands over without a file.
+Run by its path with the numbers of two pipes; its standard input is a third, which closes when it is to end. It holds
+NumPy, Python's own library, the code, and what watches over it. A message is two lengths, JSON, and the bytes of
+arrays, one after the other. Nothing is unpickled but classes and functions that their user hands over without a file.
 """
 
 import contextlib
@@ -21,19 +21,24 @@ import types
 import warnings
 from pathlib import Path
 
-import numpy as np
 
-
-def _beside_this(name):
-    """A file beside this one, by its place: no package of this project can be imported here."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+def _by_place(name, folder):
+    """A file of this project by its place: none of its packages can be imported here."""
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-beside, holding, messages = _beside_this("beside"), _beside_this("holding"), _beside_this("messages")
+HERE = Path(__file__).parent
+guard = _by_place("guard", HERE.parent)
+if __name__ == "__main__":  # before NumPy is here, and its threads: what watches is to hold little
+    guard.keep()
+
+import numpy as np  # noqa: E402
+
+beside, holding, messages = (_by_place(name, HERE) for name in ("beside", "holding", "messages"))
 
 MESSAGE = 2000  # characters of what an exception says
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
@@ -241,7 +246,7 @@ def described(error):
             ]
     if isinstance(error, SyntaxError):
         frames = [[error.filename or "", error.lineno or 0]]
-    texts = [str(each.msg if isinstance(each, SyntaxError) else each)[:MESSAGE] for each in chain]
+    texts = [str(each.msg if isinstance(each, SyntaxError) else each)[:MESSAGE] + guard.met(each) for each in chain]
     bases = [base.__name__ for base in type(error).__mro__]
     name = getattr(error, "name", None)
     return {"type": bases[0], "bases": bases, "texts": texts, "frames": frames, "name": name if name else None}
@@ -256,8 +261,9 @@ def end_with_parent(pipe):
 def main():
     """Answer until nobody asks any more."""
     # where code that closes all that it did not open does not find them
-    asked, answers, life = (fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 200) for number in sys.argv[1:4])
-    project, sys.argv = sys.argv[4], sys.argv[5:]
+    asked, answers, life = (fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 200) for number in (*sys.argv[1:3], "0"))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code that asks for input meets the end of a file
+    project, sys.argv = sys.argv[3], sys.argv[4:]
     threading.Thread(target=end_with_parent, args=(life,), daemon=True).start()
     warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
     caller = Caller(project)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compare.checking.messages import LARGEST
 from compare.contract import UnavailableError
 
 
@@ -60,9 +61,13 @@ def pickled(things):
     for module in modules - {sys.modules["__main__"]}:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return np.frombuffer(cloudpickle.dumps(things), np.uint8)
+        content = np.frombuffer(cloudpickle.dumps(things), np.uint8)
     except Exception as error:
         raise ValueError(f"target: {', '.join(things)} cannot be sent to a process of its own: {error}") from error
     finally:
         for module in modules - {sys.modules["__main__"]}:
             cloudpickle.unregister_pickle_by_value(module)
+    if content.nbytes > LARGEST:
+        found = f"found {content.nbytes} bytes with what they hold, wanted at most {LARGEST}"
+        raise ValueError(f"target: {', '.join(things)} cannot be sent to a process of its own: {found}")
+    return content

@@ -144,7 +144,7 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
     troubled(rows, meta.get("troubles", []), offered)
     limits = limits_of(rows, meta["refused"])
     evidence = Evidence(rows, rounded, path, observed, manner)
-    declared = [DECLARED[name] for name in meta["conventions"]]
+    declared = [DECLARED[name] for name in meta["conventions"] if name in DECLARED]
     judgement, unexplained = Judgement(rows, limits=limits, evidence=evidence), [dict(row) for row in rows]
     if any(row["outcome"] == "differs" for row in rows):
         _explain(judgement, evidence, declared, search)
@@ -153,7 +153,9 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
         judgement = Judgement(rows, limits=limits, evidence=Evidence(rows, rounded, path, observed, manner))
         if any(row["outcome"] == "differs" for row in rows):
             _explain(judgement, judgement.evidence, declared, search)
-    for quantity, (outcome, note) in meta.get("beside", {}).items():
+    for quantity, (outcome, note) in meta.get("beside", {}).items() if offered else ():
+        if quantity not in BESIDE:
+            continue
         row = {"implementation": "", "quantity": quantity, "dtype": offered[0], "probe": FIRST_PROBE, "mode": "alone"}
         measured = {"max_abs_error": 0.0, "allowance_used": 0.0, "passed": True, "outcome": outcome, "note": ""}
         measured = measured if outcome == "agrees" else judge.failure(outcome, note)

@@ -22,7 +22,7 @@ def learn_dtypes(plan):
     _, parameters, inputs = plan.sizes.trial()
     dtypes: list = []
     code = plan.make(plan.sizes, np.dtype(np.float64))
-    kept = [np.asarray(value).dtype for paths, _ in plan.weights.values() for value in code.read(paths[0])]
+    kept = [getattr(value, "dtype", None) for paths, _ in plan.weights.values() for value in code.read(paths[0])]
     if np.dtype(np.float32) in kept:
         return dataclasses.replace(plan, dtypes=("float32",))
     for dtype in ("float32", "float64"):

@@ -56,6 +56,7 @@ class CheckResult:
     unconnected: (name, why) of what looks like a part of the network, and for which no way to call it was found.
     require: what had to be judged. found: the `finding.Found` that it was made of; None where there is none.
     ours: packages of this project that the code opened: what it gives may be theirs.
+    when: it raised, hung or crashed, where there are no rows.
     """
 
     target: str
@@ -67,6 +68,7 @@ class CheckResult:
     ours: list = field(default_factory=list)
     require: tuple = ()
     found: Any = None
+    when: str = "while it was imported"
 
     @property
     def missing(self):

@@ -18,6 +18,7 @@ from compare.checking.loading import ImportFailedError, NothingFoundError, split
 from compare.checking.looking import look
 from compare.checking.result import BrokenError, CheckResult, required
 from compare.checking.stranger import PROJECT
+from compare.checking.things import StrangersError
 from compare.contract import NotOfferedError, UnavailableError
 from compare.graph import QUANTITIES
 from compare.verdict import probes
@@ -100,9 +101,11 @@ def _check(name, given, timeout, threads, seed, search, require):
         with stranger_of(name, threads, timeout) as stranger:
             try:
                 found = find_given(given, stranger) if given else find(name, stranger)
+                result = _observed(found, stranger, spec, cases, path)
             except ImportFailedError as error:
                 return CheckResult(name, error.outcome, str(error), Judgement([]), [])
-            result = _observed(found, stranger, spec, cases, path)
+            except StrangersError as error:  # at a place where right code can do nothing
+                return CheckResult(name, error.outcome, str(error), Judgement([]), [], when="while it was looked at")
     return dataclasses.replace(answer(name, result, cases, path, search, found), require=require, found=found)
 
 

@@ -7,7 +7,6 @@ What comes back is a value, or one of three errors that say whose fault it is: `
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from compare import forms, guard, plain
 from compare.cells import THREAD_VARIABLES
-from compare.checking import caller, messages
+from compare.checking import answers, caller, messages
 from compare.checking.things import (
     AbsentError,
     CrashedError,
@@ -70,22 +70,21 @@ class Stranger:
         """A fresh process with the same modules."""
         ask_read, ask_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        life_read, self.life = os.pipe()  # closes with this process, whatever becomes of it
-        arguments = [str(ask_read), str(answer_write), str(life_read), str(PROJECT), *self.argv]
+        arguments = [str(ask_read), str(answer_write), str(PROJECT), *self.argv]
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(self.threads)), "PYTHONHASHSEED": "0"}
         environment["MPLBACKEND"] = "agg"
         self.process = subprocess.Popen(
             [sys.executable, "-P", caller.__file__, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # closes with this process, whatever becomes of it
             stdout=self.log,
             stderr=subprocess.STDOUT,
             env=environment,
-            pass_fds=(ask_read, answer_write, life_read),
+            pass_fds=(ask_read, answer_write),
             start_new_session=True,
         )
-        for end in (ask_read, answer_write, life_read):
+        for end in (ask_read, answer_write):
             os.close(end)
-        self.asking, self.answers = os.fdopen(ask_write, "wb"), _Timed(answer_read)
+        self.asking, self.answers = _TimedOut(ask_write), _Timed(answer_read)
         self.generation += 1
         self.dropped, self.unread, self.broken = [], [], {}
         self._exchange({"do": "path", "folders": self.folders}, self.limit)
@@ -96,10 +95,7 @@ class Stranger:
         """End the process and all that it started."""
         if self.process is None:
             return
-        with contextlib.suppress(ProcessLookupError):  # all of it has ended already
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self.life)
+        guard.end(self.process)
         for pipe in (self.asking, self.answers):
             with contextlib.suppress(OSError):  # what could not be written any more
                 pipe.close()
@@ -116,21 +112,37 @@ class Stranger:
         if self.dropped:
             things, self.dropped = self.dropped, []
             self.tell("forget", things=things)
+        seconds, begin = self._share(), time.monotonic()
+        try:
+            return self._exchange({"do": do, **request}, seconds)
+        finally:
+            self.spent += time.monotonic() - begin
+
+    def _share(self):
+        """The seconds that one call has."""
         left = self.limit - self.spent
         if left <= 0:
             raise SpentError(f"no time is left of {self.limit:g} s")
-        begin = time.monotonic()
-        try:
-            return self._exchange({"do": do, **request}, min(left, max(1.0, self.limit / SHARE)))
-        finally:
-            self.spent += time.monotonic() - begin
+        return min(left, max(1.0, self.limit / SHARE))
+
+    def _hung(self, seconds):
+        self.end()
+        raise HungError(f"no answer within {seconds:.3g} s") from None
 
     def tell(self, do, **request):
         """As `ask`, of what gives no value: what it raises is raised by what is next asked of the same thing."""
         if self.process is None:
             self.start()
-        with contextlib.suppress(OSError):  # nobody reads any more: the next answer that is waited for says so
+        begin = time.monotonic()
+        self.asking.end = begin + self._share()
+        try:
             messages.send(self.asking, {"do": do, **request}, _keep)
+        except TimeoutError:  # before OSError, which it is one of
+            self._hung(self.asking.end - begin)
+        except OSError:  # nobody reads any more: the next answer that is waited for says so
+            pass
+        finally:
+            self.spent += time.monotonic() - begin
         self.unread.append(request.get("number", request.get("thing")))
 
     def load(self, do, **request):
@@ -142,28 +154,30 @@ class Stranger:
     def _exchange(self, request, seconds):
         """Send and receive within a time; ends the process where that fails."""
         try:
+            self.asking.end = self.answers.end = time.monotonic() + seconds
             messages.send(self.asking, request, _keep)
-            self.answers.end = time.monotonic() + seconds
             for thing in self.unread:
-                told = messages.receive(self.answers, self._known)
+                told = answers.checked(None, messages.receive(self.answers, self._known))
                 if told is None or "raised" in told:
                     self.broken.setdefault(thing, told)  # of several the first is told
             self.unread = []
-            answer = messages.receive(self.answers, self._known)
+            answer = answers.checked(request, messages.receive(self.answers, self._known))
             if None in self.broken.values():
                 answer = None
             elif isinstance(request.get("thing"), int):
                 answer = self.broken.get(request["thing"], answer)
         except TimeoutError:
+            self._hung(seconds)
+        except messages.MalformedError as error:
             self.end()
-            raise HungError(f"no answer within {seconds:.3g} s") from None
+            raise CrashedError(f"the process gave an answer that is none ({plain.line(error, 200)})") from None
         except OSError:  # nobody reads any more
             answer = None
         if answer is None:
-            code = self.process.wait()
+            guard.end(self.process)  # which may have closed its pipes and gone on
+            code = self.process.returncode
             self.end()
-            how = _how_ended(code)
-            raise CrashedError(f"the process ended with {how} and left no result")
+            raise CrashedError(f"the process ended with {guard.ending(code)} and left no result")
         if "raised" in answer:
             raised = answer["raised"]
             absent = {"AbsentError", "ModuleNotFoundError"} & set(raised["bases"])
@@ -171,6 +185,8 @@ class Stranger:
         return answer["value"]
 
     def _known(self, message):
+        if not forms.fits(message, {"of": int, "type": str}):
+            raise ValueError("found no number of a thing")
         return Thing(self, message["of"], message["type"])
 
     def number(self):
@@ -214,13 +230,32 @@ class _Timed:
         os.close(self.pipe)
 
 
-def _how_ended(code):
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:  # a real-time signal has no name
-        return f"signal {-code}"
+class _TimedOut:
+    """A pipe that is written to until a point in time, `end`: the code may read nothing any more."""
+
+    def __init__(self, pipe):
+        self.pipe, self.end = pipe, 0.0
+        os.set_blocking(pipe, False)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(pipe, selectors.EVENT_WRITE)
+
+    def write(self, content):
+        """All of it. Raises TimeoutError, or OSError where nobody reads any more."""
+        left = memoryview(content)
+        while left:
+            try:
+                left = left[os.write(self.pipe, left) :]
+            except BlockingIOError:  # it is full
+                if not self.selector.select(max(0.0, self.end - time.monotonic())):
+                    raise TimeoutError from None
+
+    def flush(self):
+        """Nothing is kept back."""
+
+    def close(self):
+        """Close the pipe."""
+        self.selector.close()
+        os.close(self.pipe)
 
 
 def _keep(thing):

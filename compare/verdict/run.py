@@ -58,7 +58,7 @@ def parity(
     limits.check_whole("seed", seed, 0, limits.SEED)
     limits.check_whole("threads", threads, most=limits.THREADS)
     dataset = limits.load(data_source)
-    limits.check_memory(dataset.name, limits.parity_need(dataset, dtypes))
+    limits.check_memory(dataset.name, limits.parity_need(dataset, dtypes, min(jobs, len(names))))
     cases = probes.make_probes(dataset, seed)
     small = [case for case in cases if case.by_definition]
     rows = prove_arbiter(small)
@@ -80,7 +80,7 @@ def parity(
 
             def done(result):  # the others are at work meanwhile
                 name = result.spec["implementation"]
-                judged[name] = judging.submit(judge_result, result, question, same)
+                judged[name] = judging.submit(_judge_and_drop, result, question, same)
                 bar.update()
 
             try:
@@ -112,6 +112,13 @@ def prove_arbiter(cases):
     """Rows of `numpy_cnn` in float64 on probes that plain loops judge. Only if all pass may it judge others."""
     found, noted = observe(Question.of(cases, ["float64"]), Layers)
     return judge_answer("arbiter", found, noted, Question.of(cases, ["float64"]))
+
+
+def _judge_and_drop(result, question, same):
+    """As `judge_result`; of large images one answer takes gigabytes, and nobody reads it again."""
+    rows = judge_result(result, question, same)
+    result.arrays.clear()
+    return rows
 
 
 def judge_result(result, question, same=None):
