@@ -1,15 +1,18 @@
 """Somebody else's code: where it is, what it holds, and the subject that can be made of it."""
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from compare.checking import functions, models, whole
+from compare.checking import functions, models, naming, trying, whole
 from compare.checking.connecting import Problems, of_classes
 from compare.checking.explaining import is_users
 from compare.checking.loading import NothingFoundError, files_of, load, neighbours, run_loading, split
 from compare.checking.naming import OTHERS
 from compare.checking.things import Class, Function, inventory
+
+NETWORKS = re.compile("cnn|net(?![a-z])|network|model|classifier", re.I)
 
 
 @dataclass
@@ -66,7 +69,7 @@ def find(target, stranger):
         aside = {} if name else _aside(place, stranger, left_out)
         subject = of_classes({**aside, **plain}, own, files, problems, aside=aside)
     if subject is None and not name:
-        subject = functions.subject(own, files, problems)
+        subject = _of_network(plain, functions.subject(own, files, problems), files, problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(plain, files, problems)
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
@@ -74,6 +77,22 @@ def find(target, stranger):
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
         raise NothingFoundError(_nothing(target, [*classes, *own]))
     return Found(subject, problems, listed, left_out, {**classes, **own})
+
+
+def _of_network(classes, subject, files, problems):
+    """The subject of functions, or of the class of a whole network that stands beside a few of them."""
+    if subject is None or "conv" in subject.plans:
+        return subject
+    found = whole.subject(classes, files, Problems())
+    if found is None:
+        reason = f"not connected beside {', '.join(plan.name for plan in subject.plans.values()) or 'its loss'}"
+        problems.unconnected += [(name, reason) for name, cls in classes.items() if _is_network(name, cls)]
+    return found or subject
+
+
+def _is_network(name, cls):
+    ways = (naming.FORWARDS, (*naming.BACKWARDS, *whole.TRAINS))
+    return bool(NETWORKS.search(name)) and all(trying.method_of(cls, names) for names in ways)
 
 
 def _aside(place, stranger, left_out):
