@@ -25,7 +25,10 @@ Arrays = dict[str, Array]
 
 
 class Implementation(Protocol):
-    """One network. Every array that comes out is of the network's dtype and safe to keep."""
+    """One network. Every array that comes out is of the network's dtype and safe to keep.
+
+    One that offers less leaves methods out. It may have `dtypes`, those it computes in, and `less`, which says why.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class Entry:
     """Where an implementation is found: `target` is "module:class", `package` its framework on PyPI and in an import.
 
     `commands` are those that take it when no implementation is named; by name it goes with any. `needs` are modules of
-    other packages without which it is as good as not installed.
+    other packages without which it is as good as not installed; `backend` is what Keras runs on, one in a process.
     """
 
     name: str
@@ -86,10 +89,16 @@ class Entry:
     install: str
     commands: tuple[str, ...] = ("parity", "accuracy", "speed", "report")
     needs: tuple[str, ...] = ()
+    backend: str = ""
 
 
 def _pip(extra: str) -> str:
     return f"pip install '.[{extra}]' -c constraints.txt"
+
+
+def _keras(backend: str, extra: str, *commands: str) -> Entry:
+    needs = ("keras", "h5py")
+    return Entry(f"keras-{backend}", "keras_cnn.adapter:Adapter", backend, _pip(extra), commands, needs, backend)
 
 
 ENTRIES = {
@@ -99,7 +108,9 @@ ENTRIES = {
         Entry("numpy-layers", "numpy_cnn.layers:Layers", "numpy", "pip install ."),
         Entry("numpy-fused", "numpy_cnn.fused:Fused", "numpy", "pip install ."),
         Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch")),
-        Entry("keras-tensorflow", "keras_cnn.adapter:Adapter", "tensorflow", _pip("keras"), needs=("keras", "h5py")),
+        _keras("tensorflow", "keras", *Entry.commands),
+        _keras("jax", "keras,jax", "speed"),
+        _keras("torch", "keras,torch", "speed"),
         Entry("torch-compiled", "compare.contenders.with_torch_compile:Adapter", "torch", _pip("torch"), ("speed",)),
         Entry("tensorflow", "compare.contenders.with_tensorflow:Adapter", "tensorflow", _pip("keras"), ("speed",)),
         Entry("jax", "compare.contenders.with_jax:Adapter", "jax", _pip("jax"), ("speed",)),

@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "onnxruntime", "pandas", "mlxtend", "mnist")
+PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "optax", "onnxruntime", "pandas", "mlxtend", "mnist")
 SETTINGS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -19,6 +19,8 @@ SETTINGS = (
 
 def describe(threads, results=()):
     """A dict that JSON can hold: python, system, processor, cores, memory, versions, blas, threads, settings.
+
+    `implementations` and `keras_backends` hold by name what was read in the processes that ran them.
 
     Args:
         threads: number of threads that each implementation was given.
@@ -41,6 +43,9 @@ def describe(threads, results=()):
         "memory_bytes": psutil.virtual_memory().total,
         "versions": versions,
         "implementations": {r.spec["implementation"]: r.meta["version"] for r in results if "version" in r.meta},
+        "keras_backends": {
+            r.spec["implementation"]: r.meta["keras_backend"] for r in results if r.meta.get("keras_backend")
+        },
         "blas": [
             {key: library.get(key) for key in ("internal_api", "version", "architecture")}
             for library in threadpoolctl.threadpool_info()

@@ -68,7 +68,8 @@ def verdict(frame):
     for name, rows in frame.groupby("implementation", sort=False):
         offered = rows[rows["outcome"] != "not offered"]
         good = int((offered["outcome"] == "agrees").sum())
-        less = f", {len(rows) - len(offered)} not offered" if len(offered) < len(rows) else ""
+        why = " ".join(f"({note})" for note in rows[rows["outcome"] == "not offered"]["note"].unique() if note)
+        less = f", {len(rows) - len(offered)} not offered {why}".rstrip() if len(offered) < len(rows) else ""
         if name not in differing.index:
             if offered.empty:
                 lines.append(f"{name}: offers none of the {len(rows)} quantities, so nothing was checked")

@@ -18,12 +18,22 @@ from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
 
 def load_class(name, threads):
-    """The class of an implementation, its framework set to a number of threads."""
-    module, _, attribute = ENTRIES[name].target.partition(":")
+    """The class of an implementation, its framework set to a number of threads, Keras to its backend."""
+    entry = ENTRIES[name]
+    module, _, attribute = entry.target.partition(":")
+    if entry.backend:  # Keras looks once, when it is imported
+        os.environ["KERAS_BACKEND"] = entry.backend
     loaded = importlib.import_module(module)
+    if (found := keras_backend()) != entry.backend:
+        raise RuntimeError(f"Keras backend of {name}: found {found!r}, wanted {entry.backend!r}")
     if hasattr(loaded, "configure"):
         loaded.configure(threads)
     return getattr(loaded, attribute)
+
+
+def keras_backend():
+    """What Keras runs on in this process; empty where it is not imported."""
+    return sys.modules["keras"].backend.backend() if "keras" in sys.modules else ""
 
 
 def _probe(spec, implementation):
@@ -101,7 +111,8 @@ def main(path):
         return fail("not offered", str(error))
     except Exception as error:  # the code under test may raise anything; the answer says what and where
         return fail("raised", _what(error))
-    return write_result(spec["result"], {**meta, "status": "ok", "version": _version(entry, framework)}, arrays)
+    meta |= {"status": "ok", "version": _version(entry, framework), "keras_backend": keras_backend()}
+    return write_result(spec["result"], meta, arrays)
 
 
 def _what(error):

@@ -1,29 +1,47 @@
-"""The network with NumPy arrays at the border: activations, gradients, stages, steps, files. TensorFlow only."""
+"""The network with NumPy arrays at the border: activations, gradients, stages, steps, files.
 
+Keras runs on the backend that KERAS_BACKEND names; what it leaves to that is in `on_tensorflow`, `on_jax`, `on_torch`.
+"""
+
+import importlib
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from keras_cnn import checks, layout
 from keras_cnn.checks import STAGES
 from keras_cnn.model import build, train_step
 from keras_cnn.plain_files import one_line, regular_size, replacing
 
+BACKENDS = ("tensorflow", "jax", "torch")
+if keras.backend.backend() not in BACKENDS:
+    raise RuntimeError(
+        f"Keras backend: found {keras.backend.backend()!r}, wanted one of {', '.join(BACKENDS)} "
+        "(environment variable KERAS_BACKEND, set before keras is imported)"
+    )
+backend = importlib.import_module(f"keras_cnn.on_{keras.backend.backend()}")
+_ONE = ops.convert_to_tensor(np.ones((1, 1)))
+NO_DOUBLE = (
+    ""
+    if keras.backend.standardize_dtype(ops.matmul(_ONE, _ONE).dtype) == "float64"
+    else f"no float64: Keras {keras.__version__} on {keras.backend.backend()} multiplies matrices of float64 in float32 "
+    "(https://github.com/keras-team/keras/issues/23704)"
+)
+
 
 def configure(threads: int) -> None:
-    """Set the threads TensorFlow uses within and between operations. Call it before anything runs.
+    """Set the threads that the backend uses within and between operations. Call it before anything runs.
 
     Raises:
         ValueError: threads below 1.
-        RuntimeError: from TensorFlow, once it is too late.
+        RuntimeError: from TensorFlow and PyTorch, once it is too late.
     """
     checks.check_positive("threads", threads)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    backend.configure(threads)
 
 
 class Adapter:
@@ -31,21 +49,24 @@ class Adapter:
 
     Args:
         input_shape, filters, classes, padding: as for `build`.
-        dtype: float32 or float64, of parameters and all arithmetic.
+        dtype: one of `dtypes`, of parameters and all arithmetic.
         seed: of Keras's own start values; the global generators are left as they were.
     Raises:
         ValueError: from every method, for input of another shape, dtype or range; the message says which, what was
             found and what was wanted.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+
+    Attributes:
+        dtypes: what it computes in.
+        less: why that, or anything else of the contract, is less than all; empty where it is all.
     """
 
+    dtypes = ("float32",) if NO_DOUBLE else ("float32", "float64")
+    less = NO_DOUBLE
+
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
-        if keras.backend.backend() != "tensorflow":
-            raise RuntimeError(
-                f"Keras backend: found {keras.backend.backend()!r}, wanted 'tensorflow' "
-                "(environment variable KERAS_BACKEND, set before keras is imported)"
-            )
         self.dtype = checks.float_dtype(dtype)
+        if self.dtype.name not in self.dtypes:
+            raise ValueError(f"dtype: found {self.dtype}, wanted {' or '.join(self.dtypes)}: {self.less}")
         # of one example; the upstream gradient of a stage has the shape of the next one's input
         self._inputs = checks.stage_inputs(input_shape, filters, classes, padding)
         with _settings(self.dtype.name):
@@ -76,20 +97,22 @@ class Adapter:
     def activations(self, images, labels):
         """Of one batch: conv (N, H', W', F), pool (N, P, Q, F), logits and probabilities (N, K), loss ()."""
         x, y = self._batch(images, labels)
-        conv, pool, logits = self.extractor(tf.convert_to_tensor(x))
+        conv, pool, logits = self.extractor(ops.convert_to_tensor(x))
         found = (conv, pool, logits, self._stages["probabilities"](logits), self._loss(logits, y))
         return {stage: _array(value) for stage, value in zip(STAGES, found, strict=True)}
 
     def gradients(self, images, labels):
         """Of the mean loss, by logits, pool, conv, images, conv_weight, dense_weight, dense_bias; updates nothing."""
         x, y = self._batch(images, labels)
-        x = tf.convert_to_tensor(x)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            conv, pool, logits = self.extractor(x)
-            loss = self._loss(logits, y)
-        sources = {"logits": logits, "pool": pool, "conv": conv, "images": x} | layout.variables(self.model)
-        return _gradients(tape, loss, sources)
+        # 0 is added to what a layer puts out: the gradient of the one is that of the other
+        zeros = {name: np.zeros((len(x), *self._inputs[after])) for name, after in zip(STAGES, STAGES[1:3] + ("loss",))}
+
+        def loss(given):
+            conv = self._stages["conv"](given["images"]) + given["conv"]
+            pool = self._stages["pool"](conv) + given["pool"]
+            return self._loss(self._stages["logits"](pool) + given["logits"], y)
+
+        return self._gradients(loss, {"images": x} | zeros | self.get_parameters(), 1)
 
     def forward_stage(self, stage, x, labels=None):
         """One of `STAGES` alone, of an input of its own; "loss" needs labels."""
@@ -108,17 +131,14 @@ class Adapter:
         x, y = self._stage_input(stage, x, labels)
         after = () if stage == "loss" else (len(x), *self._inputs[STAGES[STAGES.index(stage) + 1]])
         checks.check_floats("upstream", upstream, after)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = self._stage(stage, x, y)
-        native = layout.variables(self.model)
-        sources = {before[stage]: x} | {name: native[name] for name in weights.get(stage, ())}
-        return _gradients(tape, y, sources, tf.convert_to_tensor(np.asarray(upstream, self.dtype)))
+        held = self.get_parameters()
+        given = {before[stage]: x} | {name: held[name] for name in weights.get(stage, ())}
+        return self._gradients(lambda given: self._stage(stage, given[before[stage]], y), given, upstream)
 
     def step(self, images, labels, learning_rate):
         """One update by plain SGD; returns the loss of the batch before it."""
         x, y = self._batch(images, labels)
-        self.model.optimizer.learning_rate.value.assign(checks.check_rate(learning_rate))
+        self.model.optimizer.learning_rate.assign(checks.check_rate(learning_rate))
         return train_step(self.model, x, y)
 
     def predict(self, images):
@@ -154,6 +174,18 @@ class Adapter:
             unsealed = "found no checksum in it, so a number that was changed on the way could not be noticed"
             warnings.warn(f"{path}: {unsealed}", stacklevel=2)
 
+    def _gradients(self, function, given, upstream):
+        """Of a function of a dict of tensors, in which parameters go by their names and stand in for the model's."""
+        variables = layout.variables(self.model)
+
+        def stateless(tensors):
+            with keras.StatelessScope([(variables[name], tensors[name]) for name in variables if name in tensors]):
+                return function(tensors)
+
+        tensors = {name: ops.convert_to_tensor(value, self.dtype.name) for name, value in given.items()}
+        upstream = ops.convert_to_tensor(np.asarray(upstream, self.dtype))
+        return {name: _array(value) for name, value in backend.gradients(stateless, tensors, upstream).items()}
+
     def _stage(self, stage, x, y):
         return self._loss(x, y) if stage == "loss" else self._stages[stage](x)
 
@@ -174,7 +206,7 @@ class Adapter:
     def _stage_input(self, stage, x, labels):
         checks.check_choice("stage", stage, STAGES)
         checks.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
-        x = tf.convert_to_tensor(np.asarray(x, self.dtype))
+        x = ops.convert_to_tensor(np.asarray(x, self.dtype))
         return x, self._labels(labels, len(x)) if stage == "loss" else None
 
 
@@ -200,11 +232,7 @@ def _settings(dtype):
 
 
 def _array(tensor):
-    return np.array(tensor.numpy(), order="C")
-
-
-def _gradients(tape, output, sources, upstream=None):
-    return {name: _array(grad) for name, grad in tape.gradient(output, sources, upstream).items()}
+    return np.array(ops.convert_to_numpy(tensor), order="C")
 
 
 def _weights_path(path):

@@ -21,6 +21,7 @@ class Adapter:
     """As much of the contract as a graph offers: parameters, activations but the loss, prediction."""
 
     dtypes = ("float32",)
+    less = "the graph predicts and no more; no float64: its convolution has none"
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
         self.input_shape, self.filters, self.padding = tuple(input_shape), filters, padding

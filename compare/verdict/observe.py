@@ -34,10 +34,12 @@ def observe(question, implementation, save=lambda found, noted: None, explain=_m
         explain: what is noted of an exception.
     Returns:
         found: arrays by (probe, dtype, mode, quantity); for the path (PATH, dtype, "path", name).
-        noted: "raised" and "refused": texts by (probe, dtype, mode, task) or (PATH, dtype, "path"); "offers": tasks.
+        noted: "raised" and "refused": texts by (probe, dtype, mode, task) or (PATH, dtype, "path"); "offers": tasks;
+            "less": what the implementation says of what it does not offer.
     """
     found: dict = {}
     noted: dict = {"raised": {}, "refused": {}, "outcomes": {}}
+    noted["less"] = getattr(implementation, "less", "")
     noted["offers"] = [task for task, (_, method) in TASKS.items() if hasattr(implementation, method)]
     dtypes = [dtype for dtype in question.dtypes if dtype in getattr(implementation, "dtypes", question.dtypes)]
     alone: dict = {}

@@ -149,7 +149,7 @@ def judge_answer(name, found, noted, question, same=None):
             key = (PATH, dtype)
             known = same.setdefault(key, {})
             rows += judge_path(name, question.path, dtype, seen[key], raised[key].get((PATH,)), known)
-    return rows
+    return [row | {"note": noted.get("less", "")} if row["outcome"] == "not offered" else row for row in rows]
 
 
 def passed(frame):
