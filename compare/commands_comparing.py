@@ -27,9 +27,12 @@ def list_command(implementations, json_file, progress):
 @comparing(
     click.option("--dtype", type=click.Choice(["float32", "float64"]), multiple=True, help="Default: both."),
     click.option("--path/--no-path", default=True, show_default=True, help="Follow 100 training steps as well."),
+    click.option(
+        "--optimisers", is_flag=True, help="These alone: momentum, Nesterov, Adam, AdamW along given gradients."
+    ),
     click.option("--rows", is_flag=True, help="Print every row instead of the worst of each quantity."),
 )
-def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, rows):
+def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, optimisers, rows):
     """Copy one set of weights into all, and judge every activation, gradient, update and step.
 
     Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs.
@@ -38,9 +41,12 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
 
     files.check_writable(json_file)
     dtypes = list(dtype) or ["float32", "float64"]
-    frame = compare.parity(implementations, data_source, seed, threads, dtypes, path, progress=progress)
+    frame = compare.parity(
+        implementations, data_source, seed, threads, dtypes, path, optimisers=optimisers, progress=progress
+    )
     say(f"data: {plain.line(frame.attrs['data'])}\n")
-    say(output.table(frame if rows else output.parity_summary(frame)))
+    summary = output.optimisers_table if optimisers else output.parity_summary
+    say(output.table(frame if rows else summary(frame)))
     say("\n" + "\n".join(output.verdict(frame)))
     output.write_json(json_file, "parity", frame)
     return output.exit_code(frame)

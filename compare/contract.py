@@ -81,6 +81,7 @@ class Entry:
 
     `commands` are those that take it when no implementation is named; by name it goes with any. `needs` are modules of
     other packages without which it is as good as not installed; `backend` is what Keras runs on, one in a process.
+    `optimisers` is a module that offers `updates`, as `verdict.updates.ask` calls it, and CONVENTIONS as there.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Entry:
     commands: tuple[str, ...] = ("parity", "accuracy", "speed", "report")
     needs: tuple[str, ...] = ()
     backend: str = ""
+    optimisers: str = ""
 
 
 def _pip(extra: str) -> str:
@@ -98,22 +100,34 @@ def _pip(extra: str) -> str:
 
 def _keras(backend: str, extra: str, *commands: str) -> Entry:
     needs = ("keras", "h5py")
-    return Entry(f"keras-{backend}", "keras_cnn.adapter:Adapter", backend, _pip(extra), commands, needs, backend)
+    target, optimisers = "keras_cnn.adapter:Adapter", "keras_cnn.optimisers"
+    return Entry(f"keras-{backend}", target, backend, _pip(extra), commands, needs, backend, optimisers)
+
+
+def _numpy(name: str, target: str, *commands: str) -> Entry:
+    return Entry(f"numpy-{name}", target, "numpy", "pip install .", commands, optimisers="numpy_cnn.optimisers")
 
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("numpy-loops", "numpy_cnn.one_by_one:Loops", "numpy", "pip install .", ("parity", "speed")),
-        Entry("numpy-layers", "numpy_cnn.layers:Layers", "numpy", "pip install ."),
-        Entry("numpy-fused", "numpy_cnn.fused:Fused", "numpy", "pip install ."),
-        Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch")),
+        _numpy("loops", "numpy_cnn.one_by_one:Loops", "parity", "speed"),
+        _numpy("layers", "numpy_cnn.layers:Layers", *Entry.commands),
+        _numpy("fused", "numpy_cnn.fused:Fused", *Entry.commands),
+        Entry("torch", "torch_cnn.adapter:Adapter", "torch", _pip("torch"), optimisers="torch_cnn.optimisers"),
         _keras("tensorflow", "keras", *Entry.commands),
         _keras("jax", "keras,jax", "speed"),
         _keras("torch", "keras,torch", "speed"),
         Entry("torch-compiled", "compare.contenders.with_torch_compile:Adapter", "torch", _pip("torch"), ("speed",)),
         Entry("tensorflow", "compare.contenders.with_tensorflow:Adapter", "tensorflow", _pip("keras"), ("speed",)),
-        Entry("jax", "compare.contenders.with_jax:Adapter", "jax", _pip("jax"), ("speed",)),
+        Entry(
+            "jax",
+            "compare.contenders.with_jax:Adapter",
+            "jax",
+            _pip("jax"),
+            ("speed",),
+            optimisers="compare.contenders.with_optax",
+        ),
         Entry(
             "onnxruntime",
             "compare.contenders.with_onnxruntime:Adapter",

@@ -78,6 +78,9 @@ STAGE_INPUT = {stage: step.takes[0] for stage, step in FORWARD.items()}
 BACKWARD = {stage: tuple(name.removeprefix("d_") for name in step.gives) for stage, step in BACK.items()}
 GRADIENTS = ("logits", "pool", "conv", "images", *PARAMETERS)
 
+# Along given gradients, without a network.
+OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+
 # The modes: a stage alone; dense layer and softmax in one; a whole pass.
 ALONE = tuple(STEP_OF)
 HEAD = ALONE[ALONE.index("logits") : ALONE.index("d_conv")]
@@ -131,6 +134,7 @@ STAGE_OF = {
     **{f"kept_{name}": "parameters" for name in PARAMETERS},
     **{f"step_{name}": "update" for name in UPDATED},
     **{f"path_{name}": "training path" for name in UPDATED},
+    **{f"update_{name}": "optimiser" for name in OPTIMISERS},
 }
 STAGE_ORDER = {"not run": -1} | {stage: number for number, stage in enumerate(dict.fromkeys(STAGE_OF.values()))}
 

@@ -6,8 +6,10 @@ import math
 import pandas as pd
 
 from compare.files import write_text
+from compare.graph import OPTIMISERS
 
 SCHEMA_VERSION = 1
+ENDS = ["equal settings", "own defaults"]  # distances after 100 steps
 RUN = ["start", "seed", "implementation"]  # what tells one training from another
 
 
@@ -57,6 +59,23 @@ def parity_summary(frame):
     wide = worst.unstack(["implementation", "dtype"])
     wide.columns = [" ".join(filter(None, column)) for column in wide.columns]
     return wide.map(percent).reset_index()
+
+
+def optimisers_table(frame):
+    """By optimiser and implementation: shares of the allowance, its definition, where it ends beside the paper's."""
+    rows = []
+    for (quantity, name), group in frame[frame["quantity"].str.startswith("update_")].groupby(
+        ["quantity", "implementation"], sort=False
+    ):
+        used = {row.dtype: percent(row.allowance_used) or row.outcome for row in group.itertuples()}
+        widest = group[group["distance"].notna()].tail(1)
+        ends = [f"{value:.1e}" for column in ("distance", "own_defaults") for value in widest[column]]
+        note = next(iter(widest["note"]), "")
+        rows.append((quantity.removeprefix("update_"), name, *used.values(), note, *(ends or ["", ""])))
+    dtypes = frame["dtype"].unique()
+    return pd.DataFrame(rows, columns=["optimiser", "implementation", *dtypes, "definition", *ENDS]).sort_values(
+        "optimiser", key=lambda names: names.map(OPTIMISERS.index), kind="stable"
+    )
 
 
 def verdict(frame):

@@ -24,13 +24,6 @@ if keras.backend.backend() not in BACKENDS:
         "(environment variable KERAS_BACKEND, set before keras is imported)"
     )
 backend = importlib.import_module(f"keras_cnn.on_{keras.backend.backend()}")
-_ONE = ops.convert_to_tensor(np.ones((1, 1)))
-NO_DOUBLE = (
-    ""
-    if keras.backend.standardize_dtype(ops.matmul(_ONE, _ONE).dtype) == "float64"
-    else f"no float64: Keras {keras.__version__} on {keras.backend.backend()} multiplies matrices of float64 in float32 "
-    "(https://github.com/keras-team/keras/issues/23704)"
-)
 
 
 def configure(threads: int) -> None:
@@ -60,8 +53,7 @@ class Adapter:
         less: why that, or anything else of the contract, is less than all; empty where it is all.
     """
 
-    dtypes = ("float32",) if NO_DOUBLE else ("float32", "float64")
-    less = NO_DOUBLE
+    dtypes, less = backend.DTYPES, backend.LESS
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
         self.dtype = checks.float_dtype(dtype)
@@ -69,7 +61,8 @@ class Adapter:
             raise ValueError(f"dtype: found {self.dtype}, wanted {' or '.join(self.dtypes)}: {self.less}")
         # of one example; the upstream gradient of a stage has the shape of the next one's input
         self._inputs = checks.stage_inputs(input_shape, filters, classes, padding)
-        with _settings(self.dtype.name):
+        self._outputs = {"conv": self._inputs["pool"], "pool": self._inputs["logits"], "logits": self._inputs["loss"]}
+        with in_dtype(self.dtype.name):
             self.model = build(input_shape, filters, classes, padding, seed=int(seed))
             softmax = keras.layers.Softmax(name="probabilities")
         layers = {name: self.model.get_layer(name) for name in ("conv", "pool", "flatten", "logits")}
@@ -105,7 +98,7 @@ class Adapter:
         """Of the mean loss, by logits, pool, conv, images, conv_weight, dense_weight, dense_bias; updates nothing."""
         x, y = self._batch(images, labels)
         # 0 is added to what a layer puts out: the gradient of the one is that of the other
-        zeros = {name: np.zeros((len(x), *self._inputs[after])) for name, after in zip(STAGES, STAGES[1:3] + ("loss",))}
+        zeros = {name: np.zeros((len(x), *shape)) for name, shape in self._outputs.items()}
 
         def loss(given):
             conv = self._stages["conv"](given["images"]) + given["conv"]
@@ -211,7 +204,7 @@ class Adapter:
 
 
 @contextmanager
-def _settings(dtype):
+def in_dtype(dtype):
     """Keras's default float type and order of axes, for as long as a model is built: the layers remember them.
 
     The policy is for layers, losses and metrics. The wrapper around the loss, the mean that is reported as the loss and

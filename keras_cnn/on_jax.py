@@ -6,6 +6,8 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # else float64 is silently float32
 
+DTYPES, LESS = ("float32", "float64"), ""  # what it computes in, and why that is less than all
+
 
 def configure(threads):
     """Leave XLA as many processors as it may use threads: it counts those it may run on when it starts."""

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+DTYPES, LESS = ("float32", "float64"), ""  # what it computes in, and why that is less than all
+
 
 def configure(threads):
     """Set the threads within and between operations, before anything runs. Raises RuntimeError once it is too late."""

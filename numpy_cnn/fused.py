@@ -162,6 +162,18 @@ class Fused:
         self._bias[:, 0] -= bias
         return loss
 
+    def descend(self, x, labels, update):
+        """One update by update(name, parameter, gradient), the new parameter; returns the loss before it.
+
+        Number by number: the arrays are in the order of this class.
+        """
+        loss, gradients = self._backward(x, labels, 1)
+        for name, held, gradient in zip(
+            PARAMETERS, (self._filters, self._dense, self._bias[:, 0]), gradients, strict=True
+        ):
+            held[...] = update(name, held, gradient)
+        return loss
+
     def _forward(self, x):
         """Chunk by chunk with its logits in place: (chunk, which images). Sizes differ by one at most."""
         n, first = len(x), 0

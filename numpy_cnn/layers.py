@@ -115,10 +115,14 @@ class Layers:
     def step(self, x, labels, learning_rate):
         """One update, parameter -= learning_rate * gradient; returns the loss of the batch before it."""
         rate = self.dtype.type(learning_rate)
+        return self.descend(x, labels, lambda name, parameter, gradient: parameter - rate * gradient)
+
+    def descend(self, x, labels, update):
+        """One update by update(name, parameter, gradient), the new parameter; returns the loss before it."""
         logits = self.logits(x)
         d_pool = self.softmax.backward(cross_entropy_backward(logits, labels))
         self.conv.backward(self.pool.backward(d_pool), need_dx=False)
-        self.conv.weight -= rate * self.conv.d_weight
-        self.softmax.weight -= rate * self.softmax.d_weight
-        self.softmax.bias -= rate * self.softmax.d_bias
+        self.conv.weight = update("conv_weight", self.conv.weight, self.conv.d_weight)
+        self.softmax.weight = update("dense_weight", self.softmax.weight, self.softmax.d_weight)
+        self.softmax.bias = update("dense_bias", self.softmax.bias, self.softmax.d_bias)
         return float(cross_entropy(logits, labels))

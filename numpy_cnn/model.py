@@ -19,6 +19,7 @@ from numpy_cnn.checks import (
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
 from numpy_cnn.one_by_one import Loops
+from numpy_cnn.optimisers import SGD, check_optimiser
 from numpy_cnn.softmax import log_softmax, softmax
 from numpy_cnn.weights import load_weights, save_weights
 
@@ -33,7 +34,7 @@ class Evaluation(NamedTuple):
 
 
 class CNN:
-    """3x3 convolution, 2x2 maximum, dense layer, softmax: trained by plain stochastic gradient descent.
+    """3x3 convolution, 2x2 maximum, dense layer, softmax: trained by gradient descent, plain or by `optimisers`.
 
     Images are uint8 pixels, scaled here to `image / 255 - 0.5`, or floats, which are taken as they are; (N, H, W, C),
     or (N, H, W) where C is 1. All arithmetic is in `dtype`.
@@ -119,6 +120,7 @@ class CNN:
         batch_size=32,
         learning_rate=0.1,
         *,
+        optimizer="sgd",
         validation=None,
         seed=0,
         progress=None,
@@ -127,6 +129,8 @@ class CNN:
 
         Args:
             images, labels: as for the class; (N,) whole numbers 0 .. K-1.
+            optimizer: "sgd", "momentum", "nesterov", "adam", "adamw", or one with other settings, such as
+                `numpy_cnn.optimisers.Adam(beta1=0.8)`. What it remembers begins anew with each call.
             validation: (images, labels) to evaluate after every epoch.
             seed: of the order; the same seed gives the same bits on the same machine and number of threads.
             progress: a bar on stderr (with tqdm, where installed); None shows it where stderr is a terminal.
@@ -138,7 +142,7 @@ class CNN:
         check_finite(images, self.dtype)
         labels = check_labels(labels, len(images), self.classes)
         epochs, batch_size = check_positive("epochs", epochs), check_positive("batch_size", batch_size)
-        rate = check_rate(learning_rate, self.dtype)
+        step = self._step_of(check_optimiser(optimizer), check_rate(learning_rate, self.dtype))
         if validation is not None:
             if len(validation) != 2:
                 raise ValueError(f"validation: found {len(validation)} parts, wanted (images, labels)")
@@ -152,7 +156,7 @@ class CNN:
             for first in _bar(range(0, len(images), batch_size), f"epoch {epoch + 1}/{epochs}", progress):
                 batch = order[first : first + batch_size]
                 x = scale(images[batch], self.dtype)
-                loss += self.network.step(x, labels[batch], rate) * len(batch)
+                loss += step(x, labels[batch]) * len(batch)
             history["loss"].append(loss / len(images))
             history["seconds"].append(time.perf_counter() - start)
             if validation is not None:
@@ -160,6 +164,19 @@ class CNN:
                 history.setdefault("validation_loss", []).append(result.loss)
                 history.setdefault("validation_accuracy", []).append(result.accuracy)
         return history
+
+    def _step_of(self, optimiser, rate):
+        """A function that makes one step on (images, labels) and returns the loss before it."""
+        if isinstance(optimiser, SGD):
+            return lambda x, labels: self.network.step(x, labels, rate)
+        states: dict[str, Any] = {}
+
+        def update(name, parameter, gradient):
+            state = states[name] if name in states else optimiser.start(parameter)
+            parameter, states[name] = optimiser.update(parameter, gradient, state, rate)
+            return parameter
+
+        return lambda x, labels: self.network.descend(x, labels, update)
 
     def predict(self, images):
         """Probabilities (N, K). CHUNK images at a time, so that memory stays flat beyond the result itself."""

@@ -67,10 +67,14 @@ class Loops:
     def step(self, images, labels, learning_rate):
         """One update, parameter -= learning_rate * gradient; returns the loss of the batch before it."""
         rate = self.dtype.type(checks.check_rate(learning_rate, self.dtype))
+        return self.descend(images, labels, lambda name, parameter, gradient: parameter - rate * gradient)
+
+    def descend(self, images, labels, update):
+        """One update by update(name, parameter, gradient), the new parameter; returns the loss before it."""
         loss, gradients = self._loss_and_gradients(images, labels, need_images=False)
-        self.conv.weight -= rate * gradients["conv_weight"]
-        self.softmax.weight -= rate * gradients["dense_weight"]
-        self.softmax.bias -= rate * gradients["dense_bias"]
+        self.conv.weight = update("conv_weight", self.conv.weight, gradients["conv_weight"])
+        self.softmax.weight = update("dense_weight", self.softmax.weight, gradients["dense_weight"])
+        self.softmax.bias = update("dense_bias", self.softmax.bias, gradients["dense_bias"])
         return float(loss)
 
     def logits(self, images):

@@ -113,7 +113,7 @@ def _of_framework(spec, cases, path):
     """The `cells.Result` of a framework's model; raises as `check` where it is no such network."""
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         inputs = Path(folder) / "probes.npz"
-        arrays, meta = pack(cases, probes.DTYPES, path)
+        arrays, meta = pack(Question.of(cases, probes.DTYPES, path))
         cells.write_result(inputs, meta, arrays)
         (result,) = cells.run([{**spec, "inputs": str(inputs)}], module="compare.checking.cell")
     if result.status == "broken":

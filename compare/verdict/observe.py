@@ -1,13 +1,15 @@
 """What one implementation does on every probe: runs inside a cell, judges nothing."""
 
 import contextlib
+import importlib
 
 import numpy as np
 
-from compare.contract import PARAMETERS, NotOfferedError
+from compare.contract import ENTRIES, PARAMETERS, NotOfferedError
 from compare.graph import STAGE_INPUT, TASKS
 from compare.verdict.packing import PATH, pack_answer, read_question
 from compare.verdict.probes import LEARNING_RATE, earlier
+from compare.verdict.updates import UPDATES, ask
 
 
 def _message(error):
@@ -15,8 +17,33 @@ def _message(error):
 
 
 def answer(spec, implementation):
-    """Inside a cell: `observe` of the question in the file `spec["inputs"]`, as a file holds it."""
-    return pack_answer(*observe(read_question(spec["inputs"]), implementation))
+    """Inside a cell: `observe` of the question in the file `spec["inputs"]`, as a file holds it; the optimisers too."""
+    question = read_question(spec["inputs"])
+    found, noted = observe(question, implementation)
+    if question.updates is not None:
+        kinds = ("update", "default") if spec.get("defaults") else ("update",)
+        dtypes = getattr(implementation, "dtypes", question.dtypes)
+        more, remarks, raised = _optimisers(question, dtypes, spec["implementation"], kinds)
+        found, noted = found | more, noted | remarks | {"raised": noted["raised"] | raised}
+    return pack_answer(found, noted)
+
+
+def _optimisers(question, dtypes, name, kinds):
+    """(parameters, what is noted, what raised) of an implementation's optimisers, by keys as of `observe`."""
+    if not ENTRIES[name].optimisers:
+        return {}, {"optimisers": "no optimisers of its own"}, {}
+    try:
+        module = importlib.import_module(ENTRIES[name].optimisers)
+    except ModuleNotFoundError as error:
+        return {}, {"optimisers": str(error)}, {}
+    found: dict = {}
+    raised: dict = {}
+    for dtype in (each for each in question.dtypes if each in dtypes):
+        for kind in kinds:
+            moved, failed = ask(question.updates, dtype, module, kind)
+            found |= {(UPDATES, dtype, *key): value for key, value in moved.items()}
+            raised |= {(UPDATES, dtype, *key): text for key, text in failed.items()}
+    return found, {"conventions": module.CONVENTIONS}, raised
 
 
 def observe(question, implementation, save=lambda found, noted: None, explain=_message):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from compare.cells import read_arrays
 from compare.contract import PARAMETERS
 from compare.verdict.probes import Path, Probe
+from compare.verdict.updates import UPDATES, Updates
 
 NOTES = ("raised", "refused", "outcomes")  # texts by key, of what gave no array
 PATH = "path"  # stands where a probe's name would, for what is observed along the training path
@@ -13,16 +14,17 @@ PATH = "path"  # stands where a probe's name would, for what is observed along t
 
 @dataclass(frozen=True)
 class Question:
-    """What an implementation is asked: probes, each rounded to each of the dtypes, and a `Path` or None."""
+    """What an implementation is asked: probes, each rounded to each of the dtypes; a `Path`, `Updates`, or None."""
 
     cases: list[Probe]
     dtypes: tuple[str, ...]
     path: Path | None = None
+    updates: Updates | None = None
 
     @classmethod
-    def of(cls, probes, dtypes, path=None):
+    def of(cls, probes, dtypes, path=None, updates=None):
         """From probes that are not rounded yet."""
-        return cls([probe.rounded(dtype) for dtype in dtypes for probe in probes], tuple(dtypes), path)
+        return cls([probe.rounded(dtype) for dtype in dtypes for probe in probes], tuple(dtypes), path, updates)
 
 
 def name_of(key):
@@ -35,9 +37,9 @@ def key_of(name):
     return tuple(name.split("|"))
 
 
-def pack(probes, dtypes, path=None):
+def pack(question):
     """A `Question` as a file holds it: (arrays, meta)."""
-    question = Question.of(probes, dtypes, path)
+    path, updates = question.path, question.updates
     arrays: dict = {}
     cases = []
     for case in question.cases:
@@ -47,7 +49,11 @@ def pack(probes, dtypes, path=None):
     if path is not None:
         held = {"images": path.images, "labels": path.labels, **path.parameters}
         arrays |= {name_of((PATH, name)): value for name, value in held.items()}
-    return arrays, {"cases": cases, "dtypes": list(dtypes), "path": path and {"padding": path.padding}}
+    if updates is not None:
+        held = {"start": updates.start, "gradients": updates.gradients, "rates": updates.rates}
+        arrays |= {name_of((UPDATES, name)): value for name, value in held.items()}
+    more = {"path": path and {"padding": path.padding}, "updates": updates and updates.settings}
+    return arrays, {"cases": cases, "dtypes": list(question.dtypes), **more}
 
 
 def unpack(arrays, meta):
@@ -58,7 +64,8 @@ def unpack(arrays, meta):
         held[tuple(key)][last] = value
     cases = [_probe(case, held[case["name"], case["dtype"]]) for case in meta["cases"]]
     path = Path(PATH, *_parts(held[PATH,])[:3], **meta["path"]) if meta["path"] else None
-    return Question(cases, tuple(meta["dtypes"]), path)
+    updates = Updates(**held[UPDATES,], settings=meta["updates"]) if meta["updates"] else None
+    return Question(cases, tuple(meta["dtypes"]), path, updates)
 
 
 def _probe(case, held):

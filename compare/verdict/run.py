@@ -14,6 +14,7 @@ from compare.verdict import judge, probes
 from compare.verdict.observe import observe
 from compare.verdict.packing import PATH, Question, by_case, pack, unpack_answer
 from compare.verdict.path import judge_path
+from compare.verdict.updates import UPDATES, judge_updates, make_updates
 from numpy_cnn.layers import Layers
 
 LIMIT = 600  # seconds for one implementation on all probes
@@ -28,6 +29,7 @@ def parity(
     dtypes=probes.DTYPES,
     path=True,
     few=False,
+    optimisers=False,
     strict=None,
     jobs=2,
     progress=None,
@@ -40,8 +42,9 @@ def parity(
         seed: of weights, upstream gradients and the choice of digits.
         threads: of every implementation; 1 keeps the last bits the same from run to run.
         dtypes: "float32", "float64" or both.
-        path: follow 100 training steps as well.
+        path: follow 100 training steps as well, and 100 of the optimisers alone.
         few: take the probes of `probes.FEW` alone, for a quick answer.
+        optimisers: judge these alone, and say where their own defaults lead; by itself of each framework once.
         strict: whether a framework that is missing is an error; None: where `implementations` are named.
         jobs: implementations at work side by side.
         progress: a bar on stderr; None shows it where stderr is a terminal.
@@ -55,6 +58,8 @@ def parity(
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations, "parity")
+    if optimisers and implementations is None:
+        names = with_optimisers()
     limits.check_whole("seed", seed, 0, limits.SEED)
     limits.check_whole("threads", threads, most=limits.THREADS)
     dataset = limits.load(data_source)
@@ -64,6 +69,7 @@ def parity(
     rows = prove_arbiter(small)
     proven = all(row["passed"] for row in rows)
     training = probes.make_path(dataset, seed) if path and proven else None
+    updates = make_updates(training) if training is not None else None
     if not proven:
         cases = small
     elif few:
@@ -72,10 +78,12 @@ def parity(
     same: dict = {}
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder, ThreadPoolExecutor(1) as judging:
         inputs = Path(folder) / "probes.npz"
-        arrays, meta = pack(cases, dtypes, training)
-        question = Question.of(cases, dtypes, training)
+        question = (
+            Question([], tuple(dtypes), None, updates) if optimisers else Question.of(cases, dtypes, training, updates)
+        )
+        arrays, meta = pack(question)
         cells.write_result(inputs, meta, arrays)
-        spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT}
+        spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT, "defaults": optimisers}
         with progress_bar(len(names), "parity", progress) as bar:
 
             def done(result):  # the others are at work meanwhile
@@ -93,7 +101,9 @@ def parity(
         if name not in unavailable:
             rows += judged[name].result()
     results.sort(key=lambda result: names.index(result.spec["implementation"]))
-    frame = pd.DataFrame(rows).reindex(columns=judge.COLUMNS)
+    if optimisers:
+        rows = [row for row in rows if row["implementation"] != "arbiter" or not row["passed"]]
+    frame = pd.DataFrame(rows).reindex(columns=[*judge.COLUMNS, *(["own_defaults"] if optimisers else [])])
     frame.attrs = {
         "data": dataset.description,
         "environment": environment.describe(threads, results),
@@ -101,6 +111,12 @@ def parity(
         "arbiter_proven": proven,
     }
     return frame
+
+
+def with_optimisers():
+    """Names of implementations with optimisers; of those that share them, the last."""
+    entries = contract.ENTRIES.values()
+    return list({(entry.optimisers, entry.backend): entry.name for entry in entries if entry.optimisers}.values())
 
 
 def by_length(names):
@@ -149,7 +165,15 @@ def judge_answer(name, found, noted, question, same=None):
             key = (PATH, dtype)
             known = same.setdefault(key, {})
             rows += judge_path(name, question.path, dtype, seen[key], raised[key].get((PATH,)), known)
-    return [row | {"note": noted.get("less", "")} if row["outcome"] == "not offered" else row for row in rows]
+        if question.updates is not None:
+            key = (UPDATES, dtype)
+            rows += judge_updates(name, question.updates, dtype, seen[key], raised[key], noted.get("conventions", {}))
+    return [row | {"note": _why(row, noted)} if row["outcome"] == "not offered" else row for row in rows]
+
+
+def _why(row, noted):
+    """Why something is not offered, as far as the implementation says so."""
+    return (noted.get("optimisers") if row["probe"] == UPDATES else "") or noted.get("less", "")
 
 
 def passed(frame):
