@@ -134,7 +134,7 @@ STAGE_OF = {
     **{f"kept_{name}": "parameters" for name in PARAMETERS},
     **{f"step_{name}": "update" for name in UPDATED},
     **{f"path_{name}": "training path" for name in UPDATED},
-    **{f"update_{name}": "optimiser" for name in OPTIMISERS},
+    **{f"update_{name}": "optimiser alone" for name in OPTIMISERS},
 }
 STAGE_ORDER = {"not run": -1} | {stage: number for number, stage in enumerate(dict.fromkeys(STAGE_OF.values()))}
 

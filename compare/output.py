@@ -69,7 +69,7 @@ def optimisers_table(frame):
     ):
         used = {row.dtype: percent(row.allowance_used) or row.outcome for row in group.itertuples()}
         widest = group[group["distance"].notna()].tail(1)
-        ends = [f"{value:.1e}" for column in ("distance", "own_defaults") for value in widest[column]]
+        ends = [f"{value:.1e}" if value else "0" for column in ("distance", "own_defaults") for value in widest[column]]
         note = next(iter(widest["note"]), "")
         rows.append((quantity.removeprefix("update_"), name, *used.values(), note, *(ends or ["", ""])))
     dtypes = frame["dtype"].unique()

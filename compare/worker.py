@@ -18,22 +18,20 @@ from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
 
 def load_class(name, threads):
-    """The class of an implementation, its framework set to a number of threads, Keras to its backend."""
+    """The class of an implementation, its framework set to a number of threads."""
     entry = ENTRIES[name]
     module, _, attribute = entry.target.partition(":")
-    if entry.backend:  # Keras looks once, when it is imported
-        os.environ["KERAS_BACKEND"] = entry.backend
     loaded = importlib.import_module(module)
-    if (found := keras_backend()) != entry.backend:
+    if (found := keras_backend(entry)) != entry.backend:
         raise RuntimeError(f"Keras backend of {name}: found {found!r}, wanted {entry.backend!r}")
     if hasattr(loaded, "configure"):
         loaded.configure(threads)
     return getattr(loaded, attribute)
 
 
-def keras_backend():
-    """What Keras runs on in this process; empty where it is not imported."""
-    return sys.modules["keras"].backend.backend() if "keras" in sys.modules else ""
+def keras_backend(entry):
+    """What Keras runs on in this process; empty for an implementation without Keras."""
+    return sys.modules["keras"].backend.backend() if entry.backend else ""
 
 
 def _probe(spec, implementation):
@@ -90,6 +88,8 @@ def main(path):
         write_result(spec["result"], {"status": status, "error": error, **more})
         traceback.print_exc()
 
+    if entry.backend:  # Keras looks once, when it is imported, which TensorFlow does as well
+        os.environ["KERAS_BACKEND"] = entry.backend
     # the framework by itself first: where it imports, whatever fails after it is no reason to call it missing
     try:
         framework = importlib.import_module(entry.package)
@@ -111,7 +111,7 @@ def main(path):
         return fail("not offered", str(error))
     except Exception as error:  # the code under test may raise anything; the answer says what and where
         return fail("raised", _what(error))
-    meta |= {"status": "ok", "version": _version(entry, framework), "keras_backend": keras_backend()}
+    meta |= {"status": "ok", "version": _version(entry, framework), "keras_backend": keras_backend(entry)}
     return write_result(spec["result"], meta, arrays)
 
 

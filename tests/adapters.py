@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ import pytest
 from numpy_cnn import CNN
 
 SUFFIX = {"torch": ".pt", "keras": ".weights.h5"}
+SINGLE = ("keras-torch",)  # no float64: see keras_cnn/on_torch.py
 CASES = {
     "digits": {"input_shape": (28, 28, 1)},
     "odd, colours": {"input_shape": (9, 7, 3), "filters": 5, "classes": 4},
@@ -32,7 +34,11 @@ class Child:
     """
 
     def __init__(self, pool, framework):
-        self.pool, self.framework, self.suffix = pool, framework, SUFFIX[framework]
+        self.pool, self.framework, self.suffix = pool, framework, SUFFIX[framework.partition("-")[0]]
+
+    def offered(self, dtype="float64"):
+        """The dtype, or the widest that the framework computes in."""
+        return "float32" if self.framework in SINGLE else dtype
 
     def __call__(self, function, *arguments):
         told = (self.framework,) if function.__module__ == __name__ else ()
@@ -62,8 +68,11 @@ def problem(case, n=4, seed=0):
 
 
 def adapter_of(framework):
-    """The class Adapter of `torch_cnn` or `keras_cnn`."""
-    return importlib.import_module(f"{framework}_cnn.adapter").Adapter
+    """The class Adapter of `torch_cnn` or `keras_cnn`; "keras-jax" is Keras on JAX."""
+    room, _, backend = framework.partition("-")
+    if room == "keras":
+        os.environ["KERAS_BACKEND"] = backend or "tensorflow"  # Keras looks once, when it is imported
+    return importlib.import_module(f"{room}_cnn.adapter").Adapter
 
 
 def run(framework, arguments, *calls):

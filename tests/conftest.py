@@ -26,15 +26,32 @@ def torch_child():
         yield child
 
 
-@pytest.fixture(scope="session")
-def keras_child(tmp_path_factory):
-    """Calls functions in a process with Keras and TensorFlow in it."""
-    with adapters.child("keras", "tensorflow") as child:
+def keras(framework, package, folder):
+    """A fixture's generator: calls functions in a process with Keras in it, which writes its settings to the folder."""
+    with adapters.child(framework, package) as child:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))  # Keras writes its settings there
+            patch.setenv("KERAS_HOME", str(folder))
             patch.delenv("KERAS_BACKEND", raising=False)
             child(os.getpid)  # starts it in this environment
         yield child
+
+
+@pytest.fixture(scope="session")
+def keras_child(tmp_path_factory):
+    """Calls functions in a process with Keras and TensorFlow in it."""
+    yield from keras("keras", "tensorflow", tmp_path_factory.mktemp("keras"))
+
+
+@pytest.fixture(scope="session")
+def keras_jax_child(tmp_path_factory):
+    """Calls functions in a process with Keras and JAX in it."""
+    yield from keras("keras-jax", "jax", tmp_path_factory.mktemp("keras"))
+
+
+@pytest.fixture(scope="session")
+def keras_torch_child(tmp_path_factory):
+    """Calls functions in a process with Keras and PyTorch in it."""
+    yield from keras("keras-torch", "torch", tmp_path_factory.mktemp("keras"))
 
 
 def pytest_terminal_summary(terminalreporter):

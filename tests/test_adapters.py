@@ -13,17 +13,21 @@ every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-@pytest.fixture(params=["torch", "keras"])
+longer = [pytest.param(name, marks=pytest.mark.thorough) for name in ("keras-jax", "keras-torch")]
+CLOSE = {"float64": {"rtol": 1e-10, "atol": 1e-13}, "float32": {"rtol": 1e-4, "atol": 1e-5}}
+
+
+@pytest.fixture(params=["torch", "keras", *longer])
 def child(request):
     """Calls a function of `adapters` in the process of a framework."""
-    return request.getfixturevalue(f"{request.param}_child")
+    return request.getfixturevalue(f"{request.param}_child".replace("-", "_"))
 
 
-def assert_close(found, wanted):
+def assert_close(found, wanted, dtype="float64"):
     assert set(found) == set(wanted)
     for name in wanted:
-        assert found[name].dtype == np.float64 and found[name].shape == wanted[name].shape, name
-        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-10, atol=1e-13, err_msg=name)
+        assert found[name].dtype == dtype and found[name].shape == wanted[name].shape, name
+        np.testing.assert_allclose(found[name], wanted[name], **CLOSE[dtype], err_msg=name)
 
 
 def test_the_contract_is_kept(child):
@@ -36,6 +40,7 @@ def test_the_contract_is_kept(child):
 
 @both_dtypes
 def test_parameters_go_in_and_out_to_the_bit(child, dtype):
+    dtype = child.offered(dtype)
     rng = np.random.default_rng(3)
     parameters = {name: rng.standard_normal(shape).astype(dtype) for name, shape in CNN(**SMALL).shapes.items()}
     tiny = np.finfo(dtype).smallest_subnormal
@@ -59,11 +64,11 @@ def test_activations_and_gradients(child, case, n):
     reference, parameters, images, labels = problem(case, n)
     calls = ("set_parameters", parameters), ("activations", images, labels), ("gradients", images, labels)
     _, activations, gradients, predicted, kept = child(
-        run, case | {"dtype": "float64"}, *calls, ("predict", images), ("get_parameters",)
+        run, case | {"dtype": child.offered()}, *calls, ("predict", images), ("get_parameters",)
     )
-    assert_close(activations, reference.activations(images, labels))
-    assert_close(gradients, reference.gradients(images, labels))
-    assert_close({"p": predicted}, {"p": reference.predict(images)})
+    assert_close(activations, reference.activations(images, labels), child.offered())
+    assert_close(gradients, reference.gradients(images, labels), child.offered())
+    assert_close({"p": predicted}, {"p": reference.predict(images)}, child.offered())
     assert all(np.array_equal(kept[name], parameters[name]) for name in parameters)
 
 
@@ -79,12 +84,12 @@ def test_each_stage_alone(child, case):
         extra = (labels,) if stage == "loss" else ()
         forward, backward = (stage, inputs[stage], *extra), (stage, inputs[stage], upstream, *extra)
         _, y, d = child(
-            run, case | {"dtype": "float64"},
+            run, case | {"dtype": child.offered()},
             ("set_parameters", parameters), ("forward_stage", *forward), ("backward_stage", *backward),
         )  # fmt: skip
         assert set(d) == set(BACKWARD[stage])
-        assert_close({"y": y}, {"y": np.asarray(reference.network.forward_stage(*forward))})
-        assert_close(d, reference.network.backward_stage(*backward))
+        assert_close({"y": y}, {"y": np.asarray(reference.network.forward_stage(*forward))}, child.offered())
+        assert_close(d, reference.network.backward_stage(*backward), child.offered())
 
 
 @both_dtypes
@@ -92,7 +97,7 @@ def test_a_tie_goes_to_the_first_maximum(child, dtype):
     x = np.zeros((1, 4, 4, 1))
     x[0, 2:, 2:, 0] = [[1, 2], [2, 2]]
     upstream = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
-    case = {"input_shape": (6, 6, 1), "filters": 1, "dtype": dtype}
+    case = {"input_shape": (6, 6, 1), "filters": 1, "dtype": child.offered(dtype)}
     (d,) = child(run, case, ("backward_stage", "pool", x, upstream))
     assert d["conv"][0, :, :, 0].tolist() == [[1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 0, 4], [0, 0, 0, 0]]
 
@@ -100,7 +105,7 @@ def test_a_tie_goes_to_the_first_maximum(child, dtype):
 def test_huge_logits_beside_small_ones(child):
     logits, labels = np.array([[1e4, -1e4, 0.0], [1.0, 2.0, 3.0]]), np.array([0, 2])
     loss, p = child(
-        run, {"classes": 3, "dtype": "float64"},
+        run, {"classes": 3, "dtype": child.offered()},
         ("forward_stage", "loss", logits, labels), ("forward_stage", "probabilities", logits),
     )  # fmt: skip
     # the second row: 1 / (e^-2 + e^-1 + 1) = 0.66524...; the first loses nothing
@@ -116,11 +121,11 @@ def test_twenty_steps_with_batches_that_change(child, rate):
     batches = [problem(SMALL, n, seed)[2:] for seed, n in enumerate([4, 4, 3, 1, 4] * 4)]
     steps = [("step", *batch, rate) for batch in batches]
     _, *losses, found = child(
-        run, SMALL | {"dtype": "float64"}, ("set_parameters", parameters), *steps, ("get_parameters",)
+        run, SMALL | {"dtype": child.offered()}, ("set_parameters", parameters), *steps, ("get_parameters",)
     )
     assert all(type(loss) is float for loss in losses)
-    np.testing.assert_allclose(losses, [reference.step(*batch, rate) for batch in batches], rtol=1e-10)
-    assert_close(found, reference.get_parameters())
+    np.testing.assert_allclose(losses, [reference.step(*batch, rate) for batch in batches], **CLOSE[child.offered()])
+    assert_close(found, reference.get_parameters(), child.offered())
 
 
 def test_float32_stays_float32(child):
@@ -134,7 +139,7 @@ def test_any_memory_layout_does_and_nothing_is_written(child, shape):
     rng = np.random.default_rng(0)
     images, labels = rng.standard_normal(shape), rng.integers(0, 4, shape[0])
     upstream = rng.standard_normal((shape[0], 7, 5, 2))
-    case = {"input_shape": shape[1:], "filters": 2, "classes": 4, "dtype": "float64"}
+    case = {"input_shape": shape[1:], "filters": 2, "classes": 4, "dtype": child.offered()}
     results, kept = child(awkward, case, images, labels, upstream)
     assert all(kept)
     for result in results[1:]:
@@ -150,7 +155,7 @@ def test_arrays_handed_out_are_the_callers(child):
 
 def test_save_and_load_are_exact(child, tmp_path):
     path = tmp_path / f"a{child.suffix}"
-    for dtype in ("float32", "float64"):
+    for dtype in ("float32", child.offered()):
         (parameters, _) = child(run, {"dtype": dtype, "seed": 1}, ("get_parameters",), ("save", path))
         _, found = child(run, {"dtype": dtype, "seed": 2}, ("load", path), ("get_parameters",))
         assert all(found[name].tobytes() == parameters[name].tobytes() for name in parameters)

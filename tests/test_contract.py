@@ -44,8 +44,8 @@ def public(thing):
 
 
 def test_the_three_ways_offer_the_same_names():
-    """What `CNN` asks of one way it may ask of each: the contract, and `logits`."""
-    assert public(Loops) == public(Layers) == public(Fused) == {*METHODS, "logits"} - {"__init__"}
+    """What `CNN` asks of one way it may ask of each: the contract, `logits` and `descend`."""
+    assert public(Loops) == public(Layers) == public(Fused) == {*METHODS, "logits", "descend"} - {"__init__"}
     for model in (way((6, 5, 1), 2, 3) for way in (Loops, Layers, Fused)):
         assert model.dtype == "float32"
         assert model.shapes == {"conv_weight": (3, 3, 1, 2), "dense_weight": (4, 3), "dense_bias": (3,)}
@@ -59,6 +59,10 @@ def test_every_entry_names_a_file_that_is_there_and_a_line_that_installs_it():
         path = ROOT / (module.replace(".", "/") + ".py")
         assert f"class {attribute}" in path.read_text(), entry.name
         assert entry.install.startswith("pip install")
+        if entry.optimisers:
+            path = ROOT / entry.optimisers.replace(".", "/")
+            text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+            assert "def updates(name, settings, start, gradients, rates):" in text and "CONVENTIONS" in text
 
 
 def test_what_each_command_takes_by_itself():

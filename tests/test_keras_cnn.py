@@ -10,6 +10,10 @@ import pytest
 from adapters import SMALL, run
 from test_hostile_files import NETWORK, bad_h5
 
+import compare
+from compare import output
+from compare.verdict import run as run_module
+
 
 @pytest.fixture
 def child(keras_child):
@@ -162,7 +166,37 @@ def test_another_batch_size_costs_one_more_trace(child):
 
 
 def test_another_backend_is_refused(child):
-    assert "RuntimeError: Keras backend: found 'numpy', wanted 'tensorflow'" in child(backend_error)
+    assert "RuntimeError: Keras backend: found 'numpy', wanted one of tensorflow, jax, torch" in child(backend_error)
+
+
+@pytest.fixture(scope="module")
+def other_backends():
+    return compare.parity("keras-jax,keras-torch", "sample", few=True, path=False)
+
+
+def test_other_backends_agree_and_are_what_they_are_called(other_backends):
+    assert set(run_module.passed(other_backends)) == {"keras-jax", "keras-torch"}
+    told = other_backends.attrs["environment"]
+    assert told["keras_backends"] == {"keras-jax": "jax", "keras-torch": "torch"}
+    assert set(told["implementations"]) == {"keras-jax", "keras-torch"}
+    counts = other_backends.groupby(["implementation", "dtype"])["outcome"].agg(
+        lambda outcome: (outcome == "agrees").sum()
+    )
+    assert counts["keras-jax", "float32"] == counts["keras-jax", "float64"] == counts["keras-torch", "float32"] > 60
+
+
+def test_what_keras_on_torch_does_not_offer_says_why(other_backends):
+    """Once Keras multiplies float64 in float64, `keras_cnn.on_torch` offers it by itself, and this is to be removed."""
+    lacking = other_backends[other_backends["outcome"] == "not offered"]
+    assert set(lacking["implementation"]) == {"keras-torch"} and set(lacking["dtype"]) == {"float64"}
+    assert lacking["note"].str.contains("multiplies matrices of float64 in float32, https://").all()
+    assert any("not offered (no float64: Keras" in line for line in output.verdict(other_backends))
+
+
+def test_a_backend_of_the_users_own_does_not_change_which_one_runs(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    listed = compare.implementations("keras-tensorflow")
+    assert listed["available"].all()
 
 
 def test_h5_files_that_are_not_what_they_should_be(tmp_path, keras_child):

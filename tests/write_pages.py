@@ -90,11 +90,16 @@ def excerpt(file, names, start=None):
             continue
         hidden = {number for each in left_out(node) for number in lines_of(each)}
         kept = [lines[number - 1] for number in lines_of(node) if number not in hidden]
-        if around and around is not header:
+        beside = around and around is header  # another method of the class above
+        if around and not beside:
             kept.insert(0, lines[around.lineno - 1])
         header = around
         code = re.sub(r"\n{3,}", "\n\n", "\n".join(kept))
-        shown.append(re.sub(r"(:\n)\n+", r"\1", code))
+        code = re.sub(r"(:\n)\n+", r"\1", code)
+        if beside:
+            shown[-1] += f"\n\n{code}"
+        else:
+            shown.append(code)
     return "\n\n\n".join(shown) + "\n"  # as the formatter wants it, which looks into the pages as well
 
 

@@ -26,6 +26,8 @@ TITLES = {
     "numpy-loops": "NumPy (loops)",
     "torch": "PyTorch",
     "keras-tensorflow": "Keras",
+    "keras-jax": "Keras on JAX",
+    "keras-torch": "Keras on PyTorch",
 }
 FINE = ("agrees", "not offered")  # outcomes that are no failure; what is not offered is no agreement either
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compare.graph import OPTIMISERS, PARAMETERS
+from compare.graph import OPTIMISERS, PARAMETERS, STAGE_OF
 from compare.verdict import arbiter, judge
 from compare.verdict.allowances import FUNCTION_ULPS, Bounded, Rounding
 from compare.verdict.expected import NotReached
@@ -22,7 +22,6 @@ from compare.verdict.network import Network, descend
 from compare.verdict.probes import LEARNING_RATE
 
 UPDATES = "updates"  # stands where a probe's name would
-STAGE = "optimiser"
 # Far from all defaults, so that each setting shows, and epsilon in the midst of the gradients; of few bits, since Keras
 # on TensorFlow rounds settings to float32 in float64 too, which a distance at own defaults shows.
 MOMENTUM = {"momentum": 0.8125}
@@ -113,7 +112,7 @@ def judge_updates(implementation, updates, dtype, observed, raised, conventions)
     for name in OPTIMISERS:
         value = observed.get(("update", name))
         row = {"implementation": implementation, "quantity": f"update_{name}", "dtype": dtype, "probe": UPDATES}
-        row |= {"mode": "run", "stage": STAGE}
+        row |= {"mode": "run", "stage": STAGE_OF[f"update_{name}"]}
         motion = Motion.of(name, given, conventions, Rounding.of(dtype))
         row |= judge.measured(
             dtype, value, lambda v=value, m=motion: m.from_own(given.start, v), raised.get(("update", name))
