@@ -18,7 +18,8 @@ from compare.verdict.updates import UPDATES, judge_updates, make_updates
 from numpy_cnn.layers import Layers
 
 LIMIT = 600  # seconds for one implementation on all probes
-SLOWEST = ("torch-compiled", "keras-jax", "numpy-loops", "keras-tensorflow")  # half a minute where the others take seconds
+# half a minute where the others take seconds
+SLOWEST = ("torch-compiled", "keras-jax", "numpy-loops", "keras-tensorflow")
 
 
 def parity(

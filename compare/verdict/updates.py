@@ -7,7 +7,8 @@ implementation's own parameters where the formula leads, within the rounding of 
 Every operation of a formula, in any of its usual forms (fused, as an interpolation, with the rate taken in first or
 last, the powers of beta in the arithmetic judged), rounds by at most u, the unit roundoff, of its result. These are
 added up, rounded up to whole counts: no probability, so that a right one may use all of its allowance. Products of n
-such errors are within n * u / (1 - n * u) (Higham, "Accuracy and stability of numerical algorithms", lemma 3.1).
+such errors are within n * u / (1 - n * u) (Higham, "Accuracy and stability of numerical algorithms", lemma 3.1). Where
+numbers below the smallest normal one are taken for 0, as TensorFlow and XLA do, each operation may lose that much.
 """
 
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ CONVENTIONS = {
     "epsilon": {"corrected": "epsilon beside the corrected root", "uncorrected": "epsilon beside the uncorrected root"},
 }
 MOST = 1000  # roundings that one number depends on: ten in each of 100 steps
+FLUSHED = 8  # operations of one formula in one step that may each lose a number below the smallest normal one
 CONCERNS = {"momentum": "rate", "nesterov": "rate", "adam": "epsilon", "adamw": "epsilon"}
 
 
@@ -150,7 +152,7 @@ class Motion:
     moved: (S, n).
     allowance: (S, n), of `moved` by itself.
     sizes: (S, n), of what is added to the parameter, one after the other.
-    unit, tiny: of the arithmetic judged.
+    unit, lost: of the arithmetic judged, a rounding relative to what is rounded, and what may be lost beside it.
     """
 
     kept: np.ndarray
@@ -158,7 +160,7 @@ class Motion:
     allowance: np.ndarray
     sizes: np.ndarray
     unit: float
-    tiny: float
+    lost: float
 
     @classmethod
     def of(cls, name, given, conventions, rounding):
@@ -167,13 +169,14 @@ class Motion:
         gradients, rates = given.gradients.astype(np.float64), given.rates[:, None]
         outside = conventions.get("rate") == "outside"
         u = rounding.unit / (1 - MOST * rounding.unit)
-        kept, of_arithmetic = np.ones_like(rates), (u, rounding.tiny)
+        lost = FLUSHED * rounding.tiny
+        kept, of_arithmetic = np.ones_like(rates), (u, lost)
         if name == "sgd":
             moved = -rates * gradients
             return cls(kept, moved, 2 * u * np.abs(moved), np.abs(moved), *of_arithmetic)
         if name in ("momentum", "nesterov"):
             mu = settings["momentum"]
-            velocity, slack = _velocities(gradients, rates, mu, outside, u)
+            velocity, slack = _velocities(gradients, rates, mu, outside, u, lost)
             factor = rates if outside else 1.0
             push = gradients if outside else -rates * gradients
             sign = -1.0 if outside else 1.0
@@ -200,10 +203,10 @@ class Motion:
         # two sums, as in `allowances.update`; of a decay the factor and its product, or the product and a sum
         sums = 1 + 2 * (self.kept != 1) + 4 * (1 - self.kept)
         rounds = np.abs(value) + self.sizes + sums * np.abs(before)
-        return Bounded(value, self.allowance + self.unit * rounds + self.tiny)
+        return Bounded(value, self.allowance + self.unit * rounds + self.lost)
 
 
-def _velocities(gradients, rates, mu, outside, u):
+def _velocities(gradients, rates, mu, outside, u, lost):
     """(velocities, what rounding has done to them), (S, n): mu * velocity + gradient, or - rate * gradient inside.
 
     Rounded: mu, the rate, both products and the sum.
@@ -213,12 +216,12 @@ def _velocities(gradients, rates, mu, outside, u):
         push = gradient if outside else -rate * gradient
         size = 2 * mu * np.abs(velocity) + 2 * np.abs(push)
         velocity = mu * velocity + push
-        slack = mu * slack + u * (size + np.abs(velocity))
+        slack = mu * slack + u * (size + np.abs(velocity)) + lost
         found.append((velocity, slack))
     return (np.stack(each) for each in zip(*found, strict=True))
 
 
-def _means(values, beta, u, tiny):
+def _means(values, beta, u, lost):
     """(running means, what rounding has done to them): beta * mean + (1 - beta) * value, or mean + (1 - beta) * (...).
 
     1 - beta is taken in the arithmetic judged, which leaves an absolute error of u in it.
@@ -227,20 +230,20 @@ def _means(values, beta, u, tiny):
     for value in values:
         size = 2 * np.abs(mean) + 3 * np.abs(value)
         mean = beta * mean + (1 - beta) * value
-        slack = beta * slack + u * (size + np.abs(mean)) + tiny
+        slack = beta * slack + u * (size + np.abs(mean)) + lost
         found.append((mean, slack))
     return (np.stack(each) for each in zip(*found, strict=True))
 
 
-def _adam(gradients, rates, settings, corrected, u, tiny):
+def _adam(gradients, rates, settings, corrected, u, lost):
     """(movements, how far rounding may carry them), (S, n).
 
     A quotient q = m / (root + epsilon) is off by what m is, and by what the root is: that one is bounded from below,
     since a small root weighs most.
     """
     epsilon = settings["epsilon"]
-    m, m_slack = _means(gradients, settings["beta1"], u, tiny)
-    v, v_slack = _means(gradients**2, settings["beta2"], u, tiny)
+    m, m_slack = _means(gradients, settings["beta1"], u, lost)
+    v, v_slack = _means(gradients**2, settings["beta2"], u, lost)
     (c1, off1), (c2, off2) = (_correction(settings[beta], len(rates), u) for beta in ("beta1", "beta2"))
     before, after = (c2, 1.0) if corrected else (1.0, np.sqrt(c2))  # the correction within the root, or of the quotient
     root = np.sqrt(v / before)
@@ -251,7 +254,7 @@ def _adam(gradients, rates, settings, corrected, u, tiny):
     slack = factor * (m_slack / least + np.abs(m) * (1 / least - 1 / below))
     # the corrections, the rate, and the quotients and products, of which no form has more than six
     relative = off1 + off2 / 2 + 7 * u
-    return -rates * moved, rates * (slack + relative * np.abs(moved))
+    return -rates * moved, rates * (slack + relative * np.abs(moved)) + lost / least
 
 
 def _correction(beta, steps, u):
