@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import compare
 import numpy_cnn.optimisers as right
-from compare import limits
+from compare import limits, output
 from compare.graph import OPTIMISERS
-from compare.verdict import probes
+from compare.verdict import probes, run
 from compare.verdict.packing import Question, pack, unpack
 from compare.verdict.updates import ask, judge_updates, make_updates
 
@@ -224,3 +225,22 @@ def test_a_question_with_updates_goes_into_a_file_and_out(given):
     assert question.updates.settings == given.settings and question.dtypes == ("float32",)
     for name in ("start", "gradients", "rates"):
         assert (getattr(question.updates, name) == getattr(given, name)).all()
+
+
+def test_the_optimisers_alone_by_command():
+    frame = compare.parity("numpy-layers,numpy-fused", "sample", optimisers=True)
+    assert len(frame) == 2 * 2 * len(OPTIMISERS) and (frame["outcome"] == "agrees").all()
+    assert (frame["own_defaults"] < 1e-6).all()  # numpy_cnn's own are those of the papers
+    table = output.optimisers_table(frame)
+    assert list(table["optimiser"]) == [name for name in OPTIMISERS for _ in range(2)]
+    assert output.exit_code(frame) == 0
+    assert run.with_optimisers() == ["numpy-fused", "torch", "keras-tensorflow", "keras-jax", "keras-torch", "jax"]
+
+
+def test_an_optimiser_with_another_definition_ends_elsewhere(given):
+    """Rate outside the velocity: agrees where it is said, and its distance from the paper's is shown."""
+    rows = outcomes(given, "float64", module_of(lambda *a: momentum_outside(*a[:4], given.settings["momentum"])))
+    said = {"rate": "outside"}
+    row = outcomes(given, "float64", module_of(lambda *a: momentum_outside(*a[:4], given.settings["momentum"])), said)
+    assert rows["momentum"]["outcome"] == "differs" and row["momentum"]["outcome"] == "agrees"
+    assert row["momentum"]["note"] == "rate outside the velocity" and 0.01 < row["momentum"]["distance"] < 0.1
