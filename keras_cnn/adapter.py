@@ -76,6 +76,7 @@ class Adapter:
             "logits": lambda x: layers["logits"](layers["flatten"](x)),
             "probabilities": softmax,
         }
+        self._rate = None  # the one that the optimizer holds, once a step has set it
         self._shapes = {name: value.shape for name, value in self.get_parameters().items()}
 
     def get_parameters(self):
@@ -131,7 +132,10 @@ class Adapter:
     def step(self, images, labels, learning_rate):
         """One update by plain SGD; returns the loss of the batch before it."""
         x, y = self._batch(images, labels)
-        self.model.optimizer.learning_rate.assign(checks.check_rate(learning_rate))
+        rate = checks.check_rate(learning_rate)
+        if rate != self._rate:  # to assign it takes a fortieth of a step, and nobody does it in each
+            self.model.optimizer.learning_rate.assign(rate)
+            self._rate = rate
         return train_step(self.model, x, y)
 
     def predict(self, images):
