@@ -13,7 +13,7 @@ import traceback
 
 import click
 
-from compare import commands_checking, commands_comparing, failure, guard, plain_files
+from compare import commands_checking, commands_comparing, commands_speed, failure, guard, plain_files
 from compare.options import Commands, say
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
@@ -34,7 +34,7 @@ for _command in (
     commands_comparing.list_command,
     commands_comparing.parity,
     commands_comparing.accuracy,
-    commands_comparing.speed,
+    commands_speed.speed,
     commands_checking.check,
     commands_checking.sharpness,
     commands_checking.defects,
