@@ -36,9 +36,8 @@ def lines(frame):
     found = [f"against the reference: the time of {attrs['reference']} in the same rounds is 1; 95% interval"]
     found += [_floor(noise, attrs["reference"]) for noise in attrs["noise"]]
     wide, of = unstable(frame)
-    if wide:
-        more = "--budget SECONDS adds rounds"
-        found.append(f"{wide} of {of} intervals are wider than {WIDEST:.0%} of the ratio, and marked !: {more}")
+    more = "--budget SECONDS adds rounds"
+    found.append(f"{wide} of {of} intervals are wider than {WIDEST:.0%} of the ratio, and marked !: {more}")
     waited = frame.loc[frame["outcome"] == "timed", "waited"]
     begin, end = attrs["load_average"]
     load = "" if begin is None else f"; load average {begin:.1f} before, {end:.1f} after"

@@ -126,7 +126,12 @@ def speed(
         "unavailable": unavailable,
         "not_timed": not_timed,
         "reference": reference,
-        "noise": [{"task": task, "batch_size": size, **ratio._asdict()} for (task, size), ratio in noise.items()],
+        "noise": [
+            {"task": task, "batch_size": size, **_finite(noise[task, size])}
+            for task in TASKS
+            for size in batch_sizes
+            if (task, size) in noise
+        ],
         "costs": costs.costs(by_name, rows, threads),
         "threads_seen": seen,
         "thread_mismatches": threads_.mismatches(threads, seen, frame.groupby("implementation")["processors"].max()),
@@ -208,6 +213,11 @@ def _against(ratio, noise, is_reference):
         said = difference(ratio, floor)
     values = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
     return values | {"noise_floor": floor, "difference": said}
+
+
+def _finite(ratio):
+    """A `Ratio` as a dict for JSON, which knows no not-a-number."""
+    return {name: None if math.isnan(value) else value for name, value in ratio._asdict().items()}
 
 
 def _gemm(spec, rounds):

@@ -58,17 +58,20 @@ def simulated(noise, rounds=5, ratio=1.3, runs=CAMPAIGNS):
     return held / runs
 
 
-NOISES = {
-    "lognormal": lambda rng, n: np.exp(rng.normal(0, 0.05, n)),
-    "normal": lambda rng, n: rng.normal(1, 0.03, n),
-    "only slower": lambda rng, n: 1 + rng.exponential(0.05, n),
-}
-
-
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(
+    "noise",
+    [lambda rng, n: np.exp(rng.normal(0, 0.05, n)), lambda rng, n: rng.normal(1, 0.03, n)],
+    ids=["lognormal", "normal"],
+)
 def test_the_interval_holds_the_truth_in_95_of_100(noise):
     """Of 2,000 the share deviates by 0.5 points (one standard deviation); 1.5 points are three of them."""
-    assert simulated(NOISES[noise]) == pytest.approx(0.95, abs=0.015)
+    assert simulated(noise) == pytest.approx(0.95, abs=0.015)
+
+
+def test_with_noise_that_only_slows_the_interval_is_on_the_safe_side():
+    """Of two times that are now and then much too long the logarithms' difference has long tails on both sides, where
+    Student's t is known to be conservative (Benjamini, 1983)."""
+    assert simulated(lambda rng, n: 1 + rng.exponential(0.05, n)) > 0.95
 
 
 def test_stopping_once_sure_costs_little():

@@ -42,7 +42,7 @@ def test_ratios_are_to_the_reference_and_the_reference_has_none(frame):
     assert (other["ratio"] > 1).all()
     assert ((other["ratio_low"] <= other["ratio"]) & (other["ratio"] <= other["ratio_high"])).all()
     assert [(n["task"], n["batch_size"]) for n in frame.attrs["noise"]] == [
-        (task, size) for size in (1, 8) for task in ("predict", "train")
+        (task, size) for task in ("train", "predict") for size in (1, 8)
     ]
     assert not frame["noise_floor"].isna().any()
 
