@@ -68,18 +68,20 @@ def time_calls(functions, samples, seconds, threads=1):
     """
     turns = itertools.cycle(functions)
     first = _time(turns, 1)
-    calls, elapsed = len(functions), _time(turns, 1)
-    once = first > SLOW and elapsed > SLOW
-    while not once and elapsed < 10 * seconds:  # this is also the warm-up: compilation, caches, clock
-        calls *= 2
-        elapsed = _time(turns, calls)
-    calls = 1 if once else max(1, round(calls * seconds / elapsed))
     found: list[tuple[float, float, float]] = []
     with _waiting(threads) as waiting:
-        while len(found) < (1 if once else min(LEAST, samples)) or (
-            not once and len(found) < samples and sum(own for own, _, _ in found) < samples * seconds
-        ):
-            found.append(_sample(turns, calls, waiting))
+        calls, once = 1, _sample(turns, 1, waiting)
+        if min(first, once[0]) > SLOW:
+            found.append(once)
+        else:
+            while (own := _sample(turns, calls, waiting)[0]) < 10 * seconds:  # the warm-up as well: caches, clock
+                calls *= 2
+            calls = max(1, round(calls * seconds / own))
+            enough = samples * seconds if calls == 1 else np.inf
+            while len(found) < min(LEAST, samples) or (
+                len(found) < samples and sum(own for own, _, _ in found) < enough
+            ):
+                found.append(_sample(turns, calls, waiting))
     own, elapsed, busy = np.array(found).T
     return Timing(first, own / calls, 1 - own.sum() / elapsed.sum(), busy.sum() / own.sum())
 
