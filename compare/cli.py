@@ -17,8 +17,8 @@ from compare import commands_checking, commands_comparing, commands_speed, failu
 from compare.options import Commands, say
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
-name is missing, a training diverged, nothing was there to judge, a baseline is missing or does not fit), 4 the code under test crashed or hung, 70 an error of
-this tool's own, which is no verdict."""
+name is missing, a training diverged, nothing was there to judge, a baseline is missing or does not fit), 4 the code
+under test crashed or hung, 70 an error of this tool's own, which is no verdict."""
 
 
 FOLDER = "cnn-compare-run-"  # temporary, of one command
