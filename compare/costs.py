@@ -11,7 +11,7 @@ import numpy as np
 from compare import cells
 from compare.contract import ENTRIES
 
-IMPORTS = 3  # fresh processes that import each
+IMPORTS = 3  # fresh processes that import each, fewer where there are fewer rounds
 LIMIT = 300  # seconds for an import
 UNCOMPILED = {"torch-compiled": "torch"}  # the same code as Python runs it, where that is timed as well
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,19 +25,19 @@ CODE = {
 }
 
 
-def costs(results, rows, threads):
+def costs(results, rows, threads, rounds=IMPORTS):
     """A dict an implementation: import, first results, memory, packages, lines.
 
     Args:
         results: of the cells that timed, by name.
         rows: of `compare.speed`; the first results are those of the first batch size, in which compilation falls.
-        threads: as for `compare.speed`.
+        threads, rounds: as for `compare.speed`.
     """
     names = list(results)
     modules = {name: ENTRIES[name].target.partition(":")[0] for name in names}
     specs = [
         {"implementation": name, "module": modules[name], "threads": threads, "limit": LIMIT}
-        for _ in range(IMPORTS)
+        for _ in range(min(rounds, IMPORTS))
         for name in names
     ]
     imported = cells.run(specs, module="compare.importing")

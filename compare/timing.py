@@ -132,7 +132,7 @@ def speed(
             for size in batch_sizes
             if (task, size) in noise
         ],
-        "costs": costs.costs(by_name, rows, threads),
+        "costs": costs.costs(by_name, rows, threads, rounds),
         "threads_seen": seen,
         "thread_mismatches": threads_.mismatches(threads, seen, frame.groupby("implementation")["processors"].max()),
         "load_average": (load, _load_average()),
