@@ -36,7 +36,7 @@ def costs(results, rows, threads, rounds=IMPORTS):
     names = list(results)
     modules = {name: ENTRIES[name].target.partition(":")[0] for name in names}
     specs = [
-        {"implementation": name, "module": modules[name], "threads": threads, "limit": LIMIT}
+        {"task": "importing", "implementation": name, "module": modules[name], "threads": threads, "limit": LIMIT}
         for _ in range(min(rounds, IMPORTS))
         for name in names
     ]

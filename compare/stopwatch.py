@@ -53,7 +53,7 @@ def measure(spec, implementation):
         for task, functions in calls.items():
             timing = time_calls(functions, spec["samples"], spec["sample_seconds"], spec["threads"])
             for name, value in timing._asdict().items():
-                arrays[f"{name}|{task}|{size}"] = np.asarray(value)
+                arrays[f"{name}|{task}|{size}"] = np.atleast_1d(value)
         for task, functions in conversions(spec["package"], batches).items():
             timing = time_calls(functions, spec["samples"] // 4, spec["sample_seconds"], spec["threads"])
             arrays[f"conversion|{task}|{size}"] = timing.seconds

@@ -197,7 +197,7 @@ def _measured(results, task, size):
         "seconds_per_image_high": high,
         "samples": len(times),
         "rounds": len(found["seconds"]),
-        "first_seconds": float(found["first"][0]),
+        "first_seconds": float(found["first"][0][0]),
         "conversion_seconds_per_image": float(np.median(np.concatenate(found["conversion"] or [[np.nan]]))) / size,
         "waited": float(np.median(found["waited"])),
         "processors": float(np.median(found["processors"])),

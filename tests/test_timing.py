@@ -98,9 +98,9 @@ def test_nothing_left_to_time():
 
 def cell(name, turn=0, copy=0, status="ok", seconds=None, error=""):
     """A result of one process: `seconds` a call by task, of batch size 1."""
-    found = {"seconds": [1.0], "first": 2.0, "waited": 0.0, "processors": 1.0}
+    found = {"seconds": 1.0, "first": 2.0, "waited": 0.0, "processors": 1.0}
     arrays = {
-        f"{what}|{task}|1": np.asarray([time] if what == "seconds" else value)
+        f"{what}|{task}|1": np.atleast_1d(time if what == "seconds" else value)
         for task, time in (seconds or {}).items()
         for what, value in found.items()
     }
