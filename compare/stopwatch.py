@@ -57,7 +57,7 @@ def measure(spec, implementation):
         for task, functions in conversions(spec["package"], batches).items():
             timing = time_calls(functions, spec["samples"] // 4, spec["sample_seconds"], spec["threads"])
             arrays[f"conversion|{task}|{size}"] = timing.seconds
-    return arrays, {"threads": threads.seen(model), "peak_bytes": peak_memory()}
+    return arrays, {"threads": threads.seen(spec["package"], model), "peak_bytes": peak_memory()}
 
 
 def time_calls(functions, samples, seconds, threads=1):

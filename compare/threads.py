@@ -2,12 +2,13 @@
 
 import os
 import sys
+from typing import Any
 
 OVER = 1.1  # processors kept busy, as a multiple of the threads asked for: clocks are read at slightly different times
 
 
-def seen(model=None):
-    """{library: number of threads it says it uses}, in the process that timed, after it did.
+def seen(package, model=None):
+    """{library: number of threads it says it uses}, in the process that timed, after it did: BLAS, OpenMP, `package`.
 
     JAX has no number to set or to ask for: XLA takes as many threads as there are processors that the process may run
     on, which is what `compare.contenders.with_jax` limits.
@@ -18,17 +19,18 @@ def seen(model=None):
     for library in threadpoolctl.threadpool_info():
         name = f"{library['internal_api']} ({library['user_api']})"
         found[name] = max(found.get(name, 0), library["num_threads"])
-    if torch := sys.modules.get("torch"):
-        found["torch, within operations"] = torch.get_num_threads()
-        found["torch, between operations"] = torch.get_num_interop_threads()
-    if tensorflow := sys.modules.get("tensorflow"):
-        found["tensorflow, within operations"] = tensorflow.config.threading.get_intra_op_parallelism_threads()
-        found["tensorflow, between operations"] = tensorflow.config.threading.get_inter_op_parallelism_threads()
+    framework: Any = sys.modules.get(package)
+    if package == "torch":
+        found["torch, within operations"] = framework.get_num_threads()
+        found["torch, between operations"] = framework.get_num_interop_threads()
+    if package == "tensorflow":
+        found["tensorflow, within operations"] = framework.config.threading.get_intra_op_parallelism_threads()
+        found["tensorflow, between operations"] = framework.config.threading.get_inter_op_parallelism_threads()
     if session := getattr(model, "session", None):
         options = session.get_session_options()
         found["onnxruntime, within operations"] = options.intra_op_num_threads
         found["onnxruntime, between operations"] = options.inter_op_num_threads
-    if "jax" in sys.modules and hasattr(os, "sched_getaffinity"):
+    if package == "jax" and hasattr(os, "sched_getaffinity"):
         found["jax, processors it may run on"] = len(os.sched_getaffinity(0))
     return found
 
