@@ -84,7 +84,8 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
     """Run cells, at most `jobs` at a time, and return their `Result`s in the order of the specs.
 
     Args:
-        specs: dicts that JSON can hold, with at least `task`, `implementation`, `threads` and `limit` (seconds).
+        specs: dicts that JSON can hold, with at least `task`, `implementation`, `threads` and `limit` (seconds);
+            `environment` holds variables of the process beside those that every cell has.
         jobs: processes at once; 1 for anything that is timed.
         done: called with each `Result` as it comes in.
         module: what runs in the process, given the path of its spec.
@@ -136,7 +137,11 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=self.log,
                 stderr=subprocess.STDOUT,
-                env={**_environment(spec["threads"], folder), guard.FILE_LIMIT: str(max(self.most, guard.FILE))},
+                env={
+                    **_environment(spec["threads"], folder),
+                    **spec.get("environment", {}),
+                    guard.FILE_LIMIT: str(max(self.most, guard.FILE)),
+                },
                 start_new_session=True,
             )
         except OSError:

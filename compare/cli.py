@@ -13,12 +13,12 @@ import traceback
 
 import click
 
-from compare import commands_checking, commands_comparing, failure, guard, plain_files
+from compare import commands_checking, commands_comparing, commands_speed, failure, guard, plain_files
 from compare.options import Commands, say
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
-name is missing, a training diverged, nothing was there to judge), 4 the code under test crashed or hung, 70 an error of
-this tool's own, which is no verdict."""
+name is missing, a training diverged, nothing was there to judge, a baseline is missing or does not fit), 4 the code
+under test crashed or hung, 70 an error of this tool's own, which is no verdict."""
 
 
 FOLDER = "cnn-compare-run-"  # temporary, of one command
@@ -34,7 +34,7 @@ for _command in (
     commands_comparing.list_command,
     commands_comparing.parity,
     commands_comparing.accuracy,
-    commands_comparing.speed,
+    commands_speed.speed,
     commands_checking.check,
     commands_checking.sharpness,
     commands_checking.defects,

@@ -80,27 +80,6 @@ def accuracy(
 
 @click.command()
 @comparing(
-    click.option("--batch-size", type=click.IntRange(min=1), multiple=True, help="Default: 1, 32 and 256."),
-    click.option("--rounds", type=RUNS, default=3, show_default=True, help="Processes for each."),
-    click.option("--samples", type=RUNS, default=5, show_default=True, help="Timings in each process."),
-)
-def speed(implementations, data_source, seed, threads, json_file, progress, batch_size, rounds, samples):
-    """Time training steps and predictions of all that pass parity, side by side."""
-    from compare import output, targets
-
-    files.check_writable(json_file)
-    sizes = list(batch_size) or [1, 32, 256]
-    frame = compare.speed(implementations, data_source, seed, sizes, threads, rounds, samples, progress=progress)
-    say(f"data: {plain.line(frame.attrs['data'])}; float32, {threads} thread(s) each, in turns\n")
-    say(output.table(output.speed_table(frame)))
-    for line in ["", *output.target_lines(targets.targets(frame)), *output.remarks(frame)]:
-        say(line)
-    output.write_json(json_file, "speed", frame)
-    return output.exit_code(frame)
-
-
-@click.command()
-@comparing(
     click.option("--output", "folder", default="report", show_default=True, type=PathOption(file_okay=False)),
     click.option("--quick", "size", flag_value="quick", help="One epoch, one round of timing."),
     click.option("--full", "size", flag_value="full", help="Five seeds, five rounds of timing."),

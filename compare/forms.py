@@ -19,6 +19,8 @@ META = {
     "parity": OBSERVED,
     "check": OBSERVED | ABOUT,
     "accuracy": {"epochs": [EPOCH], "diverged": LOST},
+    "speed": {"threads": {str: int}, "peak_bytes": int},
+    "importing": {"seconds": NUMBER},
     "load_weights": {"remarks": [str]},
     "save_weights": {"remarks": [str]},
 }  # of a result, by the task of its cell
@@ -66,6 +68,8 @@ def is_result(task, arrays, meta):
     if task in ("parity", "check"):  # names of probe, dtype and what it is, or of the path
         names = [*arrays, *meta["raised"], *meta["refused"], *meta["outcomes"]]
         return all(name.count("|") >= 2 for name in names)
+    if task == "speed" and not all(name.count("|") == 2 and name.rpartition("|")[2].isdecimal() for name in arrays):
+        return False  # what, task and batch size
     if task in ("speed", "gemm"):
         return bool(arrays) and all(
             value.ndim == 1 and value.size and value.dtype == float for value in arrays.values()

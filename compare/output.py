@@ -7,6 +7,7 @@ import pandas as pd
 
 from compare.files import write_text
 from compare.graph import OPTIMISERS
+from compare.speed_words import against
 
 SCHEMA_VERSION = 1
 ENDS = ["equal settings", "own defaults"]  # distances after 100 steps
@@ -230,7 +231,7 @@ def sharpness_summary(frame):
 
 
 def speed_table(frame):
-    """Microseconds an image with quartiles, and images a second, for people."""
+    """Microseconds an image with quartiles, images a second, ratios; conversion in us; share of a product's rate."""
     timed = frame[frame["outcome"] == "timed"]
     if timed.empty:
         return timed
@@ -249,6 +250,9 @@ def speed_table(frame):
             + micro["seconds_per_image_high"].map("{:.1f}".format),
             "images a second": (1 / timed["seconds_per_image"]).map("{:,.0f}".format),
             "slower than the fastest": (timed["seconds_per_image"] / fastest).map("{:.2f}x".format),
+            "against the reference": [against(row) for row in timed.itertuples()],
+            "conversion": (timed["conversion_seconds_per_image"] * 1e6).map("{:.1f}".format).replace("nan", ""),
+            "of the limit": timed["gemm_share"].map("{:.0%}".format).replace("nan%", ""),
         }
     ).sort_values(["task", "batch size"], ascending=[False, True], kind="stable")
 

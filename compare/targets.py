@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from compare.stopwatch import time_calls
 from numpy_cnn.checks import pooled_size
 
 FAST = "numpy-fused"
@@ -12,18 +13,19 @@ SHARE = 0.25  # of that rate, in training
 COLUMNS = ["task", "batch_size", "measure", "against", "reached", "target", "met"]
 
 
-def flops_per_image(input_shape, filters=8, classes=10, padding="valid"):
-    """Floating-point operations of one training step an image that cannot be avoided: 202,800 for MNIST.
+def flops_per_image(input_shape, filters=8, classes=10, padding="valid", task="train"):
+    """Floating-point operations an image that cannot be avoided: for MNIST 202,800 of a step, 124,384 of a prediction.
 
-    Convolution forward, dense layer forward and twice backward, and the filters' gradient from a quarter of the conv
-    outputs: the pool sends nothing to the others. A multiplication and an addition count as two.
+    Convolution and dense layer forward; of a step the dense layer twice backward as well, and the filters' gradient
+    from a quarter of the conv outputs: the pool sends nothing to the others. A multiplication and an addition count as
+    two.
     """
     h, w, c = input_shape
     p, q = pooled_size(input_shape, padding)
     border = 0 if padding == "same" else 2
     conv = 2 * 9 * c * filters * (h - border) * (w - border)
     dense = 2 * p * q * filters * classes
-    return conv + 3 * dense + 2 * 9 * c * filters * p * q
+    return conv + dense if task == "predict" else conv + 3 * dense + 2 * 9 * c * filters * p * q
 
 
 def targets(frame):
@@ -52,8 +54,6 @@ def targets(frame):
 
 def measure_gemm(spec, implementation):
     """Operations a second of a square float32 matrix product, inside a cell: ({"rate": (samples,)}, {})."""
-    from compare.timing import time_samples
-
     a, b, out = np.random.default_rng(0).standard_normal((3, GEMM_SIZE, GEMM_SIZE)).astype(np.float32)
-    seconds = time_samples([lambda: np.matmul(a, b, out=out)], spec["samples"], spec["sample_seconds"])
-    return {"rate": 2 * GEMM_SIZE**3 / seconds}, {}
+    timing = time_calls([lambda: np.matmul(a, b, out=out)], spec["samples"], spec["sample_seconds"], spec["threads"])
+    return {"rate": 2 * GEMM_SIZE**3 / timing.seconds}, {}

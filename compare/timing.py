@@ -1,16 +1,16 @@
 """`compare.speed`: training step and prediction timed side by side, rows out. Only equals are timed."""
 
-import functools
+import math
+import os
 import tempfile
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment, limits
-from compare.limits import BATCHES
-from compare.progress import progress_bar
+from compare import cells, contract, costs, environment, limits, targets
+from compare import threads as threads_
+from compare.rounds import Ratio, difference, paired_ratio
+from compare.turns import noise_floor, prepare, seconds_by_round, take_turns
 from compare.verdict.probes import scaled
 
 COLUMNS = [
@@ -24,10 +24,24 @@ COLUMNS = [
     "samples",
     "outcome",
     "note",
+    "rounds",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "noise_floor",
+    "difference",
+    "first_seconds",
+    "pays_after_calls",
+    "conversion_seconds_per_image",
+    "gemm_share",
+    "waited",
+    "processors",
 ]
 TASKS = ("train", "predict")
 BATCH_SIZES = (1, 32, 256)
-LIMIT = 600  # seconds for one implementation in one round
+ROUNDS, SAMPLES = 5, 100
+SECONDS = 0.001  # a sample, shorter than a scheduler's slice: others who are at work meet few of them
+FIRST = "numpy-fused"  # the reference, where it is timed and no other is named
 
 
 def speed(
@@ -36,154 +50,190 @@ def speed(
     seed=0,
     batch_sizes=BATCH_SIZES,
     threads=1,
-    rounds=3,
-    samples=5,
-    sample_seconds=0.1,
+    rounds=ROUNDS,
+    samples=SAMPLES,
+    sample_seconds=SECONDS,
     proven=None,
+    reference=None,
+    budget=0,
     progress=None,
 ):
     """Time a training step and a prediction of every implementation that passes parity.
 
     Float32, from a NumPy array of images to updated weights ("train") or to probabilities ("predict"). In each round
-    every implementation runs alone, in a fresh process of its own, warmed up; the order turns from round to round, so
-    that a drift of the machine's speed meets them all.
+    every implementation runs alone, in a fresh process of its own, warmed up, and the reference once more; their order
+    is drawn anew for each round, so that a drift of the machine's speed meets them all.
 
     Args:
         implementations, data_source, seed, threads, progress: as for `compare.parity`.
         batch_sizes: images a call.
         rounds: processes for each implementation.
-        samples: timings of each kind in a process; each repeats the call for at least `sample_seconds`.
+        samples: timings of each kind in a process, fewer where a call lasts longer than `sample_seconds`, for which
+            each timing repeats it.
         proven: names that passed parity already; None runs it here first (float32, few probes, no training path).
+        reference: what ratios are to; None: `numpy-fused`, or else the first that is timed.
+        budget: seconds of timing within which rounds are added, for those whose interval is still wider than
+            `rounds.WIDEST`; 0 adds none.
     Returns:
         DataFrame of COLUMNS, a row per implementation, task and batch size: the median over all samples of all
-        rounds, in seconds an image, and their quartiles (low, high). One that gave no result has rows whose outcome
-        says why.
-        `.attrs` as for `compare.parity`, with `not_timed` (names that failed parity),
-        `input_shape` and `gemm_flops_per_second` (of a square float32 matrix product, in the same run).
+        rounds, in seconds an image, and their quartiles (low, high); `ratio` to the reference's time with its 95%
+        interval; `noise_floor`, a fraction, and `difference`, see `rounds`; `first_seconds`, of the first call, into
+        which compilation falls, in the first round; `conversion_seconds_per_image`, the part of the time in which
+        arrays go into the framework and come out; `gemm_share`, of the rate of a matrix product; `waited` and
+        `processors`, see `stopwatch.Timing`. One that gave no result has rows whose outcome says why.
+        `.attrs` as for `compare.parity`, with `not_timed` (names that failed parity), `reference`, `noise` (dicts: the
+        reference against itself), `costs` (dicts, see `costs.costs`), `threads_seen`, `thread_mismatches` (lines),
+        `load_average` (before and after), `input_shape` and `gemm_flops_per_second` (of a square float32 matrix
+        product, in the same run; None where there is none).
     Raises:
         ValueError: an unknown implementation or data source, or a setting out of range.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations, "speed")
+    check_settings(seed, threads, rounds, samples, batch_sizes, budget)
+    if reference is not None and reference not in names:
+        raise ValueError(f"reference: found {reference!r}, wanted one of those that are timed: {', '.join(names)}")
+    dataset = limits.load(data_source)
+    most = max(batch_sizes)
+    limits.check_memory(f"{dataset.name}, batch size {most:,}", limits.timing_need(dataset, most))
+    unavailable: dict[str, str] = {}
+    if proven is None:
+        proven, unavailable = _prove(names, data_source, seed, threads, implementations is not None, progress)
+    not_timed = [name for name in names if name not in proven and name not in unavailable]
+    names = [name for name in names if name in proven]
+    reference = reference or (FIRST if FIRST in names else next(iter(names), None))
+    others = [(name, 0) for name in names if name != reference]
+    contenders = [(reference, 0), *others, (reference, 1)]
+    load = _load_average()
+    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
+        spec = prepare(folder, dataset, batch_sizes, threads, samples, sample_seconds, seed)
+        results = take_turns(spec, contenders, rounds, budget, progress) if names else []
+        gemm = _gemm(spec, rounds) if names else None
+    timed = [result for result in results if result.spec["copy"] == 0]
+    unavailable |= contract.note_missing(timed, by_name=implementations is not None)
+    noise = noise_floor(results, reference)
+    shape = tuple(map(int, scaled(dataset.train_images[:1]).shape[1:]))
+    rows = _rows(names, batch_sizes, threads, results, reference, noise)
+    _share(rows, shape, gemm)
+    costs.pays_after(rows)
+    here = [name for name in names if name not in unavailable]
+    by_name = {name: [result for result in timed if result.spec["implementation"] == name] for name in here}
+    frame = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    seen = {name: found[-1].meta.get("threads", {}) for name, found in by_name.items()}
+    frame.attrs = {
+        "data": dataset.description,
+        "environment": environment.describe(threads, timed),
+        "unavailable": unavailable,
+        "not_timed": not_timed,
+        "reference": reference,
+        "noise": [
+            {"task": task, "batch_size": size, **_finite(noise[task, size])}
+            for task in TASKS
+            for size in batch_sizes
+            if (task, size) in noise
+        ],
+        "costs": costs.costs(by_name, rows, threads, rounds),
+        "threads_seen": seen,
+        "thread_mismatches": threads_.mismatches(threads, seen, frame.groupby("implementation")["processors"].max()),
+        "load_average": (load, _load_average()),
+        "input_shape": shape,
+        "gemm_flops_per_second": gemm,
+    }
+    return frame
+
+
+def check_settings(seed, threads, rounds, samples, batch_sizes, budget):
+    """Raise ValueError for a setting out of range."""
     limits.check_whole("seed", seed, 0, limits.SEED)
     limits.check_whole("threads", threads, most=limits.THREADS)
     limits.check_whole("rounds", rounds, most=limits.RUNS)
     limits.check_whole("samples", samples, most=limits.RUNS)
     for size in batch_sizes:
         limits.check_whole("batch_size", size)
-    dataset = limits.load(data_source)
-    most = max(batch_sizes)
-    limits.check_memory(f"{dataset.name}, batch size {most:,}", limits.timing_need(dataset, most))
-    not_timed, unavailable = [], {}
-    if proven is None:
-        from compare.verdict.run import parity, passed
-
-        judged = parity(
-            names,
-            data_source,
-            seed,
-            threads,
-            ["float32"],
-            path=False,
-            few=True,
-            strict=implementations is not None,
-            progress=progress,
-        )
-        proven, unavailable = passed(judged), judged.attrs["unavailable"]
-    not_timed = [name for name in names if name not in proven and name not in unavailable]
-    names = [name for name in names if name in proven]
-    results: list[cells.Result] = []
-    limit: list[cells.Result] = []
-    with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
-        inputs = Path(folder) / "data.npz"
-        count = min(len(dataset.train_images), most * BATCHES)
-        cells.write_result(inputs, {}, {"images": dataset.train_images[:count], "labels": dataset.train_labels[:count]})
-        spec = {
-            "task": "speed",
-            "inputs": str(inputs),
-            "batch_sizes": list(batch_sizes),
-            "samples": samples,
-            "sample_seconds": sample_seconds,
-            "seed": seed,
-            "threads": threads,
-            "limit": LIMIT,
-        }
-        with progress_bar(rounds * len(names), "speed", progress) as bar:
-            for turn in range(rounds):
-                turned = names[turn % len(names) :] + names[: turn % len(names)] if names else []
-                results += cells.run([{**spec, "implementation": name} for name in turned], 1, lambda _: bar.update())
-                limit += cells.run([{**spec, "task": "gemm", "implementation": "numpy-layers"}]) if names else []
-    unavailable |= contract.note_missing(results, by_name=implementations is not None)
-    frame = pd.DataFrame(_rows(names, batch_sizes, threads, results)).reindex(columns=COLUMNS)
-    frame.attrs = {
-        "data": dataset.description,
-        "environment": environment.describe(threads, results),
-        "unavailable": unavailable,
-        "not_timed": not_timed,
-        "input_shape": tuple(map(int, scaled(dataset.train_images[:1]).shape[1:])),
-        "gemm_flops_per_second": float(np.median([r.arrays["rate"] for r in limit if r.status == "ok"] or np.nan)),
-    }
-    return frame
+    if not budget >= 0:
+        raise ValueError(f"budget: found {budget!r}, wanted seconds, 0 or more")
 
 
-def _rows(names, batch_sizes, threads, results):
+def _prove(names, data_source, seed, threads, strict, progress):
+    """(names that pass a short parity, reasons of those that are not available)."""
+    from compare.verdict.run import parity, passed
+
+    few = {"path": False, "few": True, "strict": strict, "progress": progress}
+    judged = parity(names, data_source, seed, threads, ["float32"], **few)
+    return passed(judged), judged.attrs["unavailable"]
+
+
+def _rows(names, batch_sizes, threads, results, reference, noise):
     rows = []
+    base = seconds_by_round(results, reference)
     for name in names:
-        mine = [result for result in results if result.spec["implementation"] == name]
+        mine = [r for r in results if r.spec["implementation"] == name and r.spec["copy"] == 0]
         bad = [result for result in mine if result.status not in ("ok", "missing")]
+        by_round = seconds_by_round(mine, name)
         for task in TASKS:
             for size in batch_sizes:
                 row = {"implementation": name, "task": task, "batch_size": size, "threads": threads}
                 if bad:
                     rows.append({**row, "outcome": bad[0].status, "note": bad[0].error})
-                    continue
-                times = np.concatenate([r.arrays.get(f"{task}|{size}", []) for r in mine if r.status == "ok"] or [[]])
-                if len(times) == 0:
-                    continue
-                low, middle, high = np.percentile(times, [25, 50, 75]) / size
-                row |= {"seconds_per_image": middle, "seconds_per_image_low": low, "seconds_per_image_high": high}
-                rows.append({**row, "samples": len(times), "outcome": "timed", "note": ""})
+                elif (task, size) in by_round:
+                    row |= _measured([r for r in mine if r.status == "ok"], task, size)
+                    ratio = paired_ratio(by_round[task, size], base.get((task, size), {}))
+                    row |= _against(ratio, noise.get((task, size)), name == reference)
+                    rows.append({**row, "outcome": "timed", "note": ""})
     return rows
 
 
-def measure(spec, implementation):
-    """All timings of one process, inside a cell: seconds a call, (samples,) by "task|batch size"."""
-    given, _ = cells.read_arrays(spec["inputs"])
-    images = scaled(given["images"]).astype(np.float32)
-    labels = given["labels"]
-    arrays = {}
-    for size in spec["batch_sizes"]:
-        model = implementation(tuple(map(int, images.shape[1:])), dtype="float32", seed=spec["seed"])
-        picked = [np.arange(first, first + size) % len(images) for first in range(0, BATCHES * size, size)]
-        batches = [(np.ascontiguousarray(images[p]), labels[p]) for p in picked]
-        calls = {"predict": [functools.partial(model.predict, batch[0]) for batch in batches]}
-        if hasattr(model, "step"):
-            # a small rate: thousands of steps on few images must not drive the numbers to where arithmetic is slow
-            calls["train"] = [functools.partial(model.step, *batch, 1e-3) for batch in batches]
-        for task, functions in calls.items():
-            arrays[f"{task}|{size}"] = time_samples(functions, spec["samples"], spec["sample_seconds"])
-    return arrays, {}
+def _measured(results, task, size):
+    """What the processes of one implementation measured, of one task and batch size."""
+    found = {
+        what: [r.arrays[f"{what}|{task}|{size}"] for r in results if f"{what}|{task}|{size}" in r.arrays]
+        for what in ("seconds", "first", "conversion", "waited", "processors")
+    }
+    times = np.concatenate(found["seconds"])
+    low, middle, high = np.percentile(times, [25, 50, 75]) / size
+    return {
+        "seconds_per_image": middle,
+        "seconds_per_image_low": low,
+        "seconds_per_image_high": high,
+        "samples": len(times),
+        "rounds": len(found["seconds"]),
+        "first_seconds": float(found["first"][0][0]),
+        "conversion_seconds_per_image": float(np.median(np.concatenate(found["conversion"] or [[np.nan]]))) / size,
+        "waited": float(np.median(found["waited"])),
+        "processors": float(np.median(found["processors"])),
+    }
 
 
-def time_samples(functions, samples, seconds):
-    """Seconds a call, (samples,): each the mean over whole rounds of the functions that last `seconds` or more.
-
-    A call that takes 20 times as long, the first (which may compile) apart, is not repeated: one sample, one function.
-    """
-    slow = 20 * seconds
-    if _time(functions[:1], 1) > slow and (once := _time(functions[:1], 1)) > slow:
-        return np.array([once])
-    rounds, elapsed = 1, 0.0
-    while elapsed < seconds:  # this is also the warm-up: compilation, caches, clock
-        elapsed = _time(functions, rounds)
-        if elapsed < seconds:
-            rounds = max(rounds + 1, int(rounds * min(10.0, 1.2 * seconds / max(elapsed, 1e-9))))
-    return np.array([_time(functions, rounds) / (rounds * len(functions)) for _ in range(samples)])
+def _against(ratio, noise, is_reference):
+    """The columns about the reference: itself has the ratio 1, and no interval."""
+    floor = math.nan if noise is None else noise.floor
+    if is_reference:
+        ratio, said = Ratio(1.0, math.nan, math.nan, ratio.rounds), "reference"
+    else:
+        said = difference(ratio, floor)
+    values = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
+    return values | {"noise_floor": floor, "difference": said}
 
 
-def _time(functions, rounds):
-    begin = time.perf_counter()
-    for _ in range(rounds):
-        for function in functions:
-            function()
-    return time.perf_counter() - begin
+def _finite(ratio):
+    """A `Ratio` as a dict for JSON, which knows no not-a-number."""
+    return {name: None if math.isnan(value) else value for name, value in ratio._asdict().items()}
+
+
+def _gemm(spec, rounds):
+    """Operations a second of a matrix product, the median over as many processes as there are rounds."""
+    found = cells.run([{**spec, "task": "gemm", "implementation": "numpy-layers"}] * rounds)
+    rates = [result.arrays["rate"] for result in found if result.status == "ok"]
+    return float(np.median(np.concatenate(rates))) if rates else None
+
+
+def _share(rows, input_shape, gemm):
+    for row in rows:
+        if gemm and row["outcome"] == "timed":
+            flops = targets.flops_per_image(input_shape, task=row["task"])
+            row["gemm_share"] = flops / row["seconds_per_image"] / gemm
+
+
+def _load_average():
+    """Processes that were at work or waiting for a processor in the last minute; None where nobody counts them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -50,7 +50,7 @@ def _task(name):
 
         return train
     if name == "speed":
-        from compare.timing import measure
+        from compare.stopwatch import measure
 
         return measure
     if name == "trial":

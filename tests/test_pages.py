@@ -121,7 +121,7 @@ def speed_frame(names, bad=(), not_timed=()):
         for size in (1, 32)
     ]
     rows += [(name, "train", 1, 1, *[np.nan] * 4, "crashed", NOTE) for name in bad]
-    frame = pd.DataFrame(rows, columns=timing.COLUMNS)
+    frame = pd.DataFrame(rows, columns=timing.COLUMNS[:10]).reindex(columns=timing.COLUMNS)
     frame.attrs = {**ATTRS, "not_timed": list(not_timed)}
     return frame
 

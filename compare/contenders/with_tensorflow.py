@@ -1,4 +1,4 @@
-"""TensorFlow without Keras: one `tf.function` for a step and one for a prediction."""
+"""TensorFlow without Keras: a `tf.function` for a step and one for a prediction, concrete for each batch size."""
 
 import numpy as np
 import tensorflow as tf
@@ -24,8 +24,7 @@ class Adapter:
             fan = sum(shape[-2:]) * int(np.prod(shape[:-2]))
             limit = np.sqrt(6 / fan) if len(shape) > 1 else 0.0
             self.variables[name] = tf.Variable(rng.uniform(-limit, limit, shape), dtype=self.dtype)
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.probabilities = tf.function(lambda x: tf.nn.softmax(self._forward(x)[2]), reduce_retracing=True)
+        self._graphs = {}
 
     def get_parameters(self):
         return _arrays(self.variables)
@@ -48,6 +47,9 @@ class Adapter:
 
     def _loss(self, logits, labels):
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+    def _probabilities(self, images):
+        return tf.nn.softmax(self._forward(images)[2])
 
     def _train_step(self, images, labels, rate):
         with tf.GradientTape() as tape:
@@ -96,11 +98,19 @@ class Adapter:
         return _arrays(tape.gradient(y, wanted, tf.constant(upstream)))
 
     def step(self, images, labels, learning_rate):
-        rate = tf.constant(learning_rate, self.dtype)
-        return float(self.train_step(tf.constant(images), tf.constant(labels), rate))
+        given = tf.constant(images), tf.constant(labels), tf.constant(learning_rate, self.dtype)
+        return float(self._graph(self._train_step, images.shape, given)(*given))
 
     def predict(self, images):
-        return self.probabilities(tf.constant(images)).numpy()
+        given = (tf.constant(images),)
+        return self._graph(self._probabilities, images.shape, given)(*given).numpy()
+
+    def _graph(self, function, shape, given):
+        """The concrete function for these shapes: `tf.function` would look for it anew in each call, in Python."""
+        key = function.__name__, shape
+        if key not in self._graphs:
+            self._graphs[key] = tf.function(function).get_concrete_function(*given)
+        return self._graphs[key]
 
 
 def _arrays(found):

@@ -16,9 +16,9 @@ from compare.pages import plots
 from compare.verdict.run import passed
 
 SIZES = {
-    "quick": {"accuracy": {"epochs": 1, "seeds": 1}, "speed": {"rounds": 1, "samples": 3}},
-    "normal": {"accuracy": {"epochs": 3, "seeds": 1}, "speed": {"rounds": 3, "samples": 5}},
-    "full": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 5, "samples": 5}},
+    "quick": {"accuracy": {"epochs": 1, "seeds": 1}, "speed": {"rounds": 1, "samples": 50}},
+    "normal": {"accuracy": {"epochs": 3, "seeds": 1}, "speed": {"rounds": 3, "samples": 100}},
+    "full": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 5, "samples": 100}},
 }
 TITLES = {
     "numpy-layers": "NumPy",
