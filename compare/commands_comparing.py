@@ -3,6 +3,7 @@
 import warnings
 
 import click
+from click.core import ParameterSource
 
 import compare
 from compare import files, plain
@@ -54,25 +55,33 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
 
 @click.command()
 @comparing(
+    click.option(
+        "--preset", type=click.Choice(["article"]), help="Settings of the well-known tutorial; others go before."
+    ),
     click.option("--epochs", type=click.IntRange(min=1), default=3, show_default=True),
     click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True),
     click.option("--learning-rate", type=float, default=0.1, show_default=True),
-    click.option("--seeds", type=RUNS, default=1, show_default=True, help="How many, from --seed on."),
+    click.option("--seeds", type=RUNS, default=5, show_default=True, help="How many, from --seed on."),
     click.option("--start", type=click.Choice(["same", "own"]), multiple=True, help="Start weights; default: both."),
 )
-def accuracy(
-    implementations, data_source, seed, threads, json_file, progress, epochs, batch_size, learning_rate, seeds, start
-):
-    """Train all on the same batches: from the same start weights, and from each framework's own."""
-    from compare import output
+@click.pass_context
+def accuracy(context, implementations, threads, json_file, progress, preset, start, **settings):
+    """Train all on the same batches: from the same start weights, and from each framework's own.
+
+    --preset article: all 60,000 MNIST digits, 3 epochs, batch 1, learning rate 0.005.
+    """
+    from compare import output, starts, training
 
     files.check_writable(json_file)
-    starts = tuple(start) or ("same", "own")
-    frame = compare.accuracy(
-        implementations, data_source, seed, seeds, epochs, batch_size, learning_rate, starts, threads, progress
-    )
+    for name, value in training.PRESETS.get(preset, {}).items():
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            settings[name] = value
+    kinds = tuple(start) or training.STARTS
+    frame = compare.accuracy(implementations, starts=kinds, threads=threads, progress=progress, **settings)
     say(f"data: {plain.line(frame.attrs['data'])}\n")
-    say(output.table(output.accuracy_table(frame)))
+    say(output.table(starts.accuracy_table(frame)))
+    if len(drifts := starts.drift_table(frame)):
+        say(f"\n{output.table(drifts)}")
     say("\n".join(output.remarks(frame)))
     output.write_json(json_file, "accuracy", frame)
     return output.exit_code(frame)

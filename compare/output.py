@@ -11,7 +11,6 @@ from compare.speed_words import against
 
 SCHEMA_VERSION = 1
 ENDS = ["equal settings", "own defaults"]  # distances after 100 steps
-RUN = ["start", "seed", "implementation"]  # what tells one training from another
 
 
 def document(command, frame):
@@ -138,37 +137,6 @@ def remarks(frame):
         bad = frame[frame["note"] != ""].drop_duplicates("implementation")
         lines += [f"{row.implementation}: {row.outcome}: {row.note}" for row in bad.itertuples()]
     return lines
-
-
-def finished(frame):
-    """The rows of those trainings that came to their end: one that diverged has no result, whatever it passed."""
-    if frame.empty:
-        return frame
-    good = frame["outcome"] == "trained"
-    return frame[good.groupby([frame[key] for key in RUN]).transform("all")]
-
-
-def last_epochs(frame):
-    """The last row of each training: its result, or what became of it."""
-    return frame.groupby(RUN, sort=False).tail(1)
-
-
-def accuracy_table(frame):
-    """The last epoch of each training, for people; of one without a result what became of it."""
-    if frame.empty:
-        return frame
-    last = last_epochs(frame)
-    good = last["outcome"] == "trained"
-    seconds = frame.groupby(RUN)["seconds"].transform("sum")[last.index]
-    return pd.DataFrame(
-        {
-            **{key: last[key] for key in RUN},
-            "epochs": last["epoch"].map("{:.0f}".format).where(last["epoch"].notna(), ""),
-            "test accuracy": last["test_accuracy"].map("{:.2%}".format).where(good, last["outcome"]),
-            "test loss": last["test_loss"].map("{:.4f}".format).where(good, ""),
-            "training seconds": seconds.map("{:.1f}".format).where(good, ""),
-        }
-    )
 
 
 def defects_table(frame):

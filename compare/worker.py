@@ -46,7 +46,7 @@ def _task(name):
 
         return answer
     if name == "accuracy":
-        from compare.training import train
+        from compare.training_cell import train
 
         return train
     if name == "speed":

@@ -169,10 +169,10 @@ def test_a_framework_that_cannot_be_imported(tiny, tmp_path):
 
 def test_a_framework_that_is_broken_is_a_failure_where_nobody_named_it(monkeypatch):
     reason = "cannot be imported: ImportError at torch.py:1: libtorch.so: no such file"
-    spec = {"implementation": "torch", "start": "same", "seed": 0}
+    spec = {"implementation": "torch", "trainings": [["same", 0]]}
     broken = cells.Result(spec, "raised", {}, {"unusable": True}, reason)
     monkeypatch.setattr(cells, "run", lambda *_: [broken])
-    frame = training.accuracy(None, "sample")
+    frame = training.accuracy(None, "sample", seeds=1, starts=["same"])
     assert output.exit_code(frame) == 4
     assert output.remarks(frame) == [f"torch: raised: {reason}"]
 

@@ -8,7 +8,7 @@ import pytest
 from documentation import ROOT, blocks, comparable, run
 from write_pages import excerpt, renewed
 
-from compare import evidence, output, timing, training
+from compare import evidence, output, starts, timing, training
 from compare.checking import sharpness
 from compare.verdict.defects import DEFECTS
 
@@ -36,8 +36,8 @@ def head(shown):
 def table_of(command):
     """What a command that takes minutes would print as table of one row."""
     if "accuracy" in command:
-        frame = pd.DataFrame([dict.fromkeys(training.COLUMNS, 1.0) | {"outcome": "trained"}])
-        return output.table(output.accuracy_table(frame))
+        frame = pd.DataFrame([dict.fromkeys(training.COLUMNS, 1.0) | {"outcome": "trained", "start": "same"}])
+        return output.table(starts.accuracy_table(frame))
     if "sharpness" in command:
         frame = pd.DataFrame([dict.fromkeys(sharpness.COLUMNS, 1.0)])
         return output.table(output.sharpness_table(frame))

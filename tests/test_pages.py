@@ -88,28 +88,35 @@ def parity_frame(rows, **attrs):
 
 
 def accuracy_frame(names, seeds=2, bad=()):
+    """Trainings of two epochs, looked at in the middle of each; the first of the names is the reference."""
+    kinds = ("same", "own", *["moved-1"] * bool(names))
     rows = [
-        (
-            name,
-            start,
-            seed,
-            epoch,
-            0.1 + 0.4 * epoch + 0.01 * seed,
-            2.3 - epoch,
-            1.5 * epoch,
-            2.0 - epoch,
-            "trained",
-            "",
-        )
-        for start in ("same", "own")
+        {
+            "implementation": name,
+            "start": start,
+            "seed": seed,
+            "step": 4 * half,
+            "epoch": half / 2,
+            "test_accuracy": 0.1 + 0.2 * half + 0.01 * seed if half % 2 == 0 else np.nan,
+            "test_loss": 2.3 - half / 2 if half % 2 == 0 else np.nan,
+            "watched_accuracy": 0.1 + 0.2 * half + 0.01 * seed,
+            "watched_loss": 2.3 - half / 2,
+            "apart": np.nan if start == "own" else 0,
+            "drift": np.nan if start == "own" else half * 1e-8 * names.index(name) if start == "same" else 2e-7 * half,
+            "seconds": 0.75 if half else 0.0,
+            "train_loss": 2.0 - half / 2 if half else np.nan,
+            "outcome": "trained",
+            "note": "",
+        }
+        for start in kinds
         for seed in range(seeds)
-        for name in names
-        for epoch in range(3)
+        for name in (names[:1] if start == "moved-1" else names)
+        for half in range(5)
     ]
-    rows += [(name, "same", 0, *[np.nan] * 5, "hung", NOTE) for name in bad]
+    rows += [{"implementation": name, "start": "same", "seed": 0, "outcome": "hung", "note": NOTE} for name in bad]
     frame = pd.DataFrame(rows, columns=training.COLUMNS)
-    settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "dtype": "float32"}
-    frame.attrs = {**ATTRS, "settings": settings}
+    settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "dtype": "float32", "seeds": seeds, "watched": 4}
+    frame.attrs = {**ATTRS, "settings": settings, "reference": names[0] if names else None}
     return frame
 
 
@@ -277,7 +284,6 @@ def test_a_training_that_diverged_has_no_number_on_the_page():
     ended = gone & (accuracy["epoch"] == 2)
     accuracy.loc[ended, ["test_accuracy", "test_loss", "seconds", "train_loss"]] = np.nan
     accuracy.loc[ended, ["outcome", "note"]] = ["diverged", "the loss of step 7 of 125 in epoch 2 is nan"]
-    accuracy.attrs = {**ATTRS, "settings": accuracy.attrs["settings"]}
     assert content.headline(parity, accuracy, speed).startswith("PyTorch diverged in training")
     found = content.content(parity, accuracy, speed, SETTINGS)
     rows = {(row["start"], row["implementation"]): row for row in found["trainings"]}
@@ -389,12 +395,12 @@ def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
     trained = accuracy_frame(names)
     trained.attrs["settings"] |= {"epochs": content.SIZES[size]["accuracy"]["epochs"]}
     timed.attrs |= {"gemm_flops_per_second": 1e9, "input_shape": (28, 28, 1)}
-    for name, module, result in (
-        ("parity", judging, judged),
-        ("accuracy", training, trained),
-        ("speed", timing, timed),
+    for name, module, function, result in (
+        ("parity", judging, "parity", judged),
+        ("accuracy", training, "trained", training.Trained(trained, {})),
+        ("speed", timing, "speed", timed),
     ):
-        monkeypatch.setattr(module, name, recorded(name, getattr(module, name), result))
+        monkeypatch.setattr(module, function, recorded(name, getattr(module, function), result))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     result = pages.report(tmp_path, None, "sample", 3, 2, size)
     text = (tmp_path / "report.md").read_text()

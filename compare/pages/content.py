@@ -9,15 +9,15 @@ from collections import Counter
 import pandas as pd
 from markupsafe import Markup, escape
 
-from compare import output, plain
+from compare import output, plain, starts
 from compare.contract import ENTRIES
 from compare.graph import STAGE_OF, STAGE_ORDER
 from compare.pages import plots
 from compare.verdict.run import passed
 
 SIZES = {
-    "quick": {"accuracy": {"epochs": 1, "seeds": 1}, "speed": {"rounds": 1, "samples": 50}},
-    "normal": {"accuracy": {"epochs": 3, "seeds": 1}, "speed": {"rounds": 3, "samples": 100}},
+    "quick": {"accuracy": {"epochs": 1, "seeds": 2}, "speed": {"rounds": 1, "samples": 50}},
+    "normal": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 3, "samples": 100}},
     "full": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 5, "samples": 100}},
 }
 TITLES = {
@@ -97,7 +97,8 @@ def content(parity, accuracy, speed, settings):
     names = list(dict.fromkeys(name for frame in (judged, accuracy, speed) for name in frame["implementation"]))
     dtypes = [dtype for dtype in dict.fromkeys(judged["dtype"]) if dtype]
     quantities = [(stage, quantity) for quantity, stage in STAGE_OF.items() if quantity in set(judged["quantity"])]
-    trained = output.finished(accuracy)
+    trained = starts.finished(accuracy)
+    trained = trained[~trained["start"].str.startswith("moved") & (trained["epoch"] % 1 == 0)]
     good, code = in_full(parity), output.exit_code(parity, accuracy, speed)
     failed = code in (1, 4) or "diverged" in set(accuracy["outcome"]) or not parity.attrs["arbiter_proven"]
     broken = [frame[frame["outcome"] != fine] for frame, fine in ((accuracy, "trained"), (speed, "timed"))]
@@ -204,10 +205,10 @@ def _trainings(frame):
     """The last epoch by start and implementation, over seeds: mean and, of two or more, Student's 95% interval."""
     rows = []
     for (start, name), group in frame.groupby(["start", "implementation"], sort=False):
-        last = output.last_epochs(group)
+        last = starts.last_epochs(group)
         row = {"start": start, "implementation": name, "seeds": len(last), "epochs": int(last["epoch"].max())}
         for column, form in (("test_accuracy", "{:.2%}"), ("test_loss", "{:.4f}")):
-            middle, half = plots.mean_interval(last[column])
+            middle, half = starts.mean_interval(last[column])
             row[column] = form.format(middle) + (f" ± {form.format(half)}" if len(last) > 1 else "")
         rows.append(row | {"seconds": f"{group.groupby('seed')['seconds'].sum().mean():.1f}"})
     return rows

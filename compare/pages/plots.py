@@ -12,7 +12,8 @@ import numpy as np
 from markupsafe import escape
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
-from scipy import stats
+
+from compare.starts import mean_interval
 
 # Okabe & Ito's palette, made for all kinds of colour vision; its vermilion is kept for limits and failures.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
@@ -46,17 +47,6 @@ PAST = 1.27  # where a share above the allowance is drawn, whatever its size
 def legend(names):
     """(name, colour, character) for each implementation, as all plots draw them."""
     return [(name, PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)][1]) for i, name in enumerate(names)]
-
-
-def mean_interval(values):
-    """Mean and half the width of Student's 95% interval of the mean; the half is NaN for fewer than two values.
-
-    Student's t and not a bootstrap: with five values a nominal 95% bootstrap interval covers far less.
-    """
-    values = np.asarray(values, float)
-    n = len(values)
-    half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return float(values.mean()), float(half)
 
 
 def allowances(frame, dtype, names, quantities):
@@ -123,7 +113,7 @@ def curves(frame, start, names):
         return ""
     # after one epoch the point before training is all there is to compare with; later it would hide every difference
     first = 0 if frame["epoch"].max() < 2 else 1
-    shown = frame[frame["epoch"] >= first]
+    shown = frame[(frame["epoch"] >= first) & (frame["epoch"] % 1 == 0)]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
         panels = figure.subplots(2, 1, sharex=True)

@@ -53,7 +53,7 @@ def report(folder="report", implementations=None, data_source=None, seed=0, thre
 
 def _report(folder, asked, implementations, data_source, seed, threads, size, progress):
     from compare.timing import speed
-    from compare.training import accuracy
+    from compare.training import trained
     from compare.verdict.run import parity
 
     dataset = limits.load(data_source)
@@ -67,15 +67,13 @@ def _report(folder, asked, implementations, data_source, seed, threads, size, pr
         limits.check_memory(source, need)
     judged = parity(asked, source, seed, threads, strict=implementations is not None, progress=progress)
     here = [name for name in asked if name not in judged.attrs["unavailable"]]
-    training = content.SIZES[size]["accuracy"]
-    trained = accuracy(here, source, seed, threads=threads, strict=False, progress=progress, **training)
-    timed = speed(
-        here, source, seed, threads=threads, proven=passed(judged), progress=progress, **content.SIZES[size]["speed"]
-    )
+    sizes = content.SIZES[size]
+    training = trained(here, source, seed, threads=threads, strict=False, progress=progress, **sizes["accuracy"])
+    timed = speed(here, source, seed, threads=threads, proven=passed(judged), progress=progress, **sizes["speed"])
     named = None if implementations is None else asked
     settings = {"implementations": named, "data_source": source, "seed": seed, "threads": threads, "size": size}
-    write_files(folder, render(judged, trained, timed, settings))
-    return Report(folder, content.words(judged, trained, timed), output.exit_code(judged, trained, timed))
+    write_files(folder, render(judged, training.frame, timed, settings))
+    return Report(folder, content.words(judged, training.frame, timed), output.exit_code(judged, training.frame, timed))
 
 
 def check_folder(folder):
