@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import forms, guard, plain, plain_files
+from compare import forms, guard, kept, plain, plain_files
 
 IN_A_FILE = (
     "ok",
@@ -83,6 +83,8 @@ def read_arrays(path):
 def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
     """Run cells, at most `jobs` at a time, and return their `Result`s in the order of the specs.
 
+    Inside of `kept.keeping` those that ended are kept, and those kept before are not run again.
+
     Args:
         specs: dicts that JSON can hold, with at least `task`, `implementation`, `threads` and `limit` (seconds);
             `environment` holds variables of the process beside those that every cell has.
@@ -90,9 +92,15 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
         done: called with each `Result` as it comes in.
         module: what runs in the process, given the path of its spec.
     """
-    results = {}
+    results: dict[int, Result] = {}
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
-        waiting = list(enumerate(specs))
+        waiting, places = list(enumerate(specs)), {}
+        if (keeper := kept.current()) is not None:
+            places = {number: keeper.place(spec) for number, spec in waiting}
+            results = {number: found for number, spec in waiting if (found := _recalled(places[number], spec))}
+            waiting = [each for each in waiting if each[0] not in results]
+            for found in results.values():
+                done(found)
         running: dict[int, _Process] = {}
         try:
             while waiting or running:
@@ -109,12 +117,21 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
                     if result is not None:
                         del running[number]
                         results[number] = result
+                        if number in places and result.status in IN_A_FILE:
+                            about = {"status": result.status, "error": result.error, "log": result.log}
+                            write_result(places[number], {"meta": result.meta, **about}, result.arrays)
                         done(result)
                 time.sleep(0.02)
         finally:
             for process in running.values():
                 process.kill()
     return [results[number] for number in range(len(specs))]
+
+
+def _recalled(path, spec):
+    """The `Result` that a run before this one kept; None where there is none, or it is damaged."""
+    arrays, about, _ = _read(path, LARGEST * TIMES)
+    return Result(spec, about.pop("status"), arrays, about.pop("meta"), **about) if about else None
 
 
 class _Process:

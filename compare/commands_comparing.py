@@ -90,13 +90,17 @@ def accuracy(context, implementations, threads, json_file, progress, preset, sta
 @click.command()
 @comparing(
     click.option("--output", "folder", default="report", show_default=True, type=PathOption(file_okay=False)),
-    click.option("--quick", "size", flag_value="quick", help="One epoch, one round of timing."),
-    click.option("--full", "size", flag_value="full", help="Five seeds, five rounds of timing."),
+    click.option("--quick", "size", flag_value="quick", help="One epoch, two starts, one round of timing."),
+    click.option("--full", "size", flag_value="full", help="Five rounds of timing."),
+    click.option("--resume", is_flag=True, help="Go on with a report that was interrupted."),
+    click.option("--against", type=FILE, help="results.json of another report, laid beside this one."),
 )
-def report(implementations, data_source, seed, threads, json_file, progress, folder, size):
+def report(implementations, data_source, seed, threads, json_file, progress, folder, size, resume, against):
     """All of it into one folder: index.html, report.md, a CSV per table, results.json."""
     files.check_writable(json_file)
-    result = compare.report(folder, implementations, data_source, seed, threads, size or "normal", progress)
+    result = compare.report(
+        folder, implementations, data_source, seed, threads, size or "normal", progress, resume, against
+    )
     say("\n".join(result.verdict))
     say(f"\nwritten: {plain.line(result.folder / 'index.html')}")
     if json_file:

@@ -9,7 +9,7 @@ from compare.files import write_text
 from compare.graph import OPTIMISERS
 from compare.speed_words import against
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ENDS = ["equal settings", "own defaults"]  # distances after 100 steps
 
 

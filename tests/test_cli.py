@@ -261,7 +261,7 @@ def test_the_same_rows_as_json_and_from_python(command, tiny, tmp_path):
 
 
 def rows_of_both(document, command, needed):
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == output.SCHEMA_VERSION
     assert document["command"] == command
     assert document["environment"]["versions"]["torch"].startswith("2.")
     assert "40 train / 20 test" in document["data"]

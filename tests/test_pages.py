@@ -1,6 +1,8 @@
 """Pages from rows made by hand: what is shown, what is escaped, what is never loaded, and what a folder keeps."""
 
+import base64
 import csv
+import hashlib
 import html
 import inspect
 import io
@@ -15,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compare import cli, contract, timing, training
-from compare.pages import content, plots
+from compare import cli, contract, evidence, output, starts, timing, training
+from compare.pages import again, content, drawn, plots, sealing, words
 from compare.pages import report as pages
 from compare.verdict import judge
 from compare.verdict import run as judging
@@ -159,6 +161,10 @@ CASES = {
 }
 
 
+def rendered(frames):
+    return pages.render(*frames, SETTINGS)
+
+
 @pytest.fixture(params=CASES)
 def frames(request):
     return CASES[request.param]()
@@ -193,18 +199,34 @@ def test_every_case_gives_every_file(frames):
     assert sorted(pages.render(*frames, SETTINGS)) == sorted(pages.FILES)
 
 
-def test_page_loads_nothing_and_runs_nothing(frames):
-    page = Page(pages.render(*frames, SETTINGS)["index.html"])
-    assert not {"script", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
+def test_page_loads_nothing_and_runs_only_its_own_script(frames):
+    text = rendered(frames)["index.html"]
+    page = Page(text)
+    assert not {"iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
     assert [link["href"] for link in page.all("link")] == ["data:,"]
     for tag, attrs in page.tags:
-        assert not [name for name in attrs if name.startswith("on") or name == "src"]
+        assert not [name for name in attrs if name.startswith("on") or name == "style"]
+        assert tag == "img" or "src" not in attrs
         if tag != "a":
             assert not [v for name, v in attrs.items() if name.endswith("href") and not v.startswith(("#", "data:"))]
-    assert any("default-src 'none'" in meta.get("content", "") for meta in page.all("meta"))
-    style = re.search(r"<style>.*?</style>", pages.render(*frames, SETTINGS)["index.html"], re.DOTALL).group()
+    assert all(attrs["src"].startswith("data:image/png;base64,") and attrs["alt"] for attrs in page.all("img"))
+    style = re.search(r"<style>.*?</style>", text, re.DOTALL).group()
     assert "url(" not in style
     assert "@import" not in style
+    (policy,) = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    for kind in ("style", "script"):
+        (own,) = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; img-src data:;") and "unsafe" not in policy
+
+
+def test_a_seal_moves_styles_into_the_sheet_and_leaves_text_alone():
+    page = '<meta content="POLICY"><style>a {}</style><b style="x: 1">say style="x: 1"</b><i style="x: 1"></i>'
+    sealed = sealing.sealed(page)
+    assert '<b class="s0">say style="x: 1"</b><i class="s0"></i>' in sealed
+    assert "<style>a {}.s0 { x: 1 }\n</style>" in sealed
+    assert "script-src 'none'" in sealed
 
 
 def test_ids_are_unique_and_references_resolve(frames):
@@ -219,17 +241,20 @@ def test_verdict_comes_first():
     body = page.words[page.words.index("NumPy, PyTorch and Keras are the same network") :]  # once in <title>
     assert body[1:3] == ["✓", "NumPy, PyTorch and Keras are the same network"]
     order = [attrs["id"] for attrs in page.all("h2")]
-    assert order == ["checked", "parity", "accuracy", "speed", "environment", "again"]
+    assert order == [name for name, _ in content.SECTIONS if name != "against"]
+    assert [attrs["href"] for attrs in page.all("a") if attrs["href"].startswith("#")][: len(order)] == [
+        f"#{name}" for name in order
+    ]
 
 
 def test_headlines():
-    assert content.headline(*good(["numpy-layers", "torch"])) == "NumPy and PyTorch are the same network"
-    assert content.headline(*good(["torch"])) == "PyTorch agrees with the definition"
-    said = content.headline(*broken())
+    assert words.headline(*good(["numpy-layers", "torch"])) == "NumPy and PyTorch are the same network"
+    assert words.headline(*good(["torch"])) == "PyTorch agrees with the definition"
+    said = words.headline(*broken())
     assert said.startswith(f"Keras differs at conv backward; {EVIL} crashed")
     assert said.endswith("PyTorch crashed in timing; NumPy and PyTorch are the same network")
-    assert content.headline(*nothing()) == "PyTorch hung"
-    assert content.headline(*CASES["empty"]()) == "Nothing was compared"
+    assert words.headline(*nothing()) == "PyTorch hung"
+    assert words.headline(*CASES["empty"]()) == "Nothing was compared"
 
 
 def test_unproven_arbiter_is_said_first_and_nobody_is_called_the_same():
@@ -256,13 +281,13 @@ def test_part_of_the_contract_is_not_the_same_network():
     parity = parity_frame([*agreeing("numpy-layers", "torch", "partial"), not_offered("partial", "conv")])
     rest = good(["numpy-layers", "torch"])[1:]
     said = "NumPy and PyTorch are the same network; partial agrees in the part that can be checked"
-    assert content.headline(parity, *rest) == said
+    assert words.headline(parity, *rest) == said
     text = pages.render(parity, *rest, SETTINGS)["index.html"]
     assert '<header class="good">' in text
     assert '<td class="lacking first">11%, in part</td>' in text
     assert "NumPy and PyTorch compute the same activations" in " ".join(text.split())
     mute = parity_frame([*agreeing("torch"), not_offered("mute", "conv")])
-    assert content.headline(mute, *rest) == "mute offers nothing to check; PyTorch agrees with the definition"
+    assert words.headline(mute, *rest) == "mute offers nothing to check; PyTorch agrees with the definition"
 
 
 def test_failures_are_marked_and_never_a_pass():
@@ -272,6 +297,7 @@ def test_failures_are_marked_and_never_a_pass():
     assert '<td class="lacking first">not offered</td>' in text
     assert '<td class="bad first">crashed</td>' in text
     assert text.count('<td class="bad">hung</td>') == 1
+    assert f'title="{html.escape(EVIL)}, conv forward, conv: crashed"' in text
     assert "Keras was not timed" in text
     assert "nothing was timed" in pages.render(*nothing(), SETTINGS)["index.html"]
 
@@ -284,13 +310,12 @@ def test_a_training_that_diverged_has_no_number_on_the_page():
     ended = gone & (accuracy["epoch"] == 2)
     accuracy.loc[ended, ["test_accuracy", "test_loss", "seconds", "train_loss"]] = np.nan
     accuracy.loc[ended, ["outcome", "note"]] = ["diverged", "the loss of step 7 of 125 in epoch 2 is nan"]
-    assert content.headline(parity, accuracy, speed).startswith("PyTorch diverged in training")
-    found = content.content(parity, accuracy, speed, SETTINGS)
-    rows = {(row["start"], row["implementation"]): row for row in found["trainings"]}
-    assert ("same", "torch") not in rows
-    assert (rows["own", "torch"]["seeds"], rows["own", "torch"]["test_accuracy"]) == (1, "90.00%")
-    assert rows["own", "numpy-layers"]["seeds"] == 2
-    assert found["apart"] is None
+    assert words.headline(parity, accuracy, speed).startswith("PyTorch diverged in training")
+    found = starts.summary(accuracy).set_index(["start", "implementation"])
+    assert ("same", "torch") not in found.index
+    assert found.loc[("own", "torch"), "starts"] == 1
+    assert found.loc[("own", "torch"), "test_accuracy"] == pytest.approx(0.9)
+    assert found.loc[("own", "numpy-layers"), "starts"] == 2
     files = pages.render(parity, accuracy, speed, SETTINGS)
     for name in ("index.html", "report.md"):
         assert "the loss of step 7 of 125 in epoch 2 is nan" in files[name]
@@ -300,15 +325,15 @@ def test_a_training_that_diverged_has_no_number_on_the_page():
 def test_every_table_and_figure_says_its_data():
     text = pages.render(*good(), SETTINGS)["index.html"]
     captions = re.findall(r"<(?:caption|figcaption)>.*?</(?:caption|figcaption)>", text, re.DOTALL)
-    assert len(captions) == 8
+    assert len(captions) == 11
     assert all("12 digits &lt;made&gt; by hand" in caption for caption in captions)
-    assert text.count('<svg role="img" aria-label=') == 6
+    assert text.count('<svg role="img" aria-label=') == 2 + 2 + 4 + 1  # dtypes, tasks, trainings, drift
     assert text.count("<table>") == text.count("<caption>")
 
 
 def test_text_from_outside_is_escaped():
     files = pages.render(*broken(), SETTINGS)
-    assert "<script" not in files["index.html"]
+    assert files["index.html"].count("<script") == 1
     assert "<img" not in files["index.html"]
     assert "$x^{2$ &amp; &lt;img" in files["index.html"]
     assert "<script" not in files["report.md"]
@@ -316,18 +341,18 @@ def test_text_from_outside_is_escaped():
     tables = [line for line in files["report.md"].splitlines() if line.startswith("|")]
     rows = [line.replace("\\|", "").count("|") for line in tables]
     widths = [count for before, count in zip([0, *rows], rows, strict=False) if count != before]
-    assert widths == [9, 11, 8], "a pipe or a line break in a note changed the number of columns"
+    assert widths == [9, 11, 10, 9, 8], "a pipe or a line break in a note changed the number of columns"
 
 
-def test_dollar_signs_in_names_are_no_formula():
-    drawn = plots.bars(speed_frame(["torch"]), "train", [("torch", "$\\frac{1$ <b>")])
-    assert "$\\frac{1$ &lt;b&gt;" in drawn
+def test_names_from_outside_are_text_in_charts():
+    drawn_text = drawn.rates(speed_frame(["$\\frac{1$ <b>"]), "train", ["$\\frac{1$ <b>"])
+    assert "<title>$\\frac{1$ &lt;b&gt;, batch 1: 10,000 images a second</title>" in drawn_text
 
 
 def test_rows_survive_csv_and_json(frames):
     files = pages.render(*frames, SETTINGS)
     document = json.loads(files["results.json"], parse_constant=lambda name: pytest.fail(f"{name} in results.json"))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == output.SCHEMA_VERSION
     assert document["command"] == "report"
     assert document["data"] == DATA
     assert document["environment"] == ENVIRONMENT
@@ -355,13 +380,10 @@ def test_least_excess_is_drawn_as_a_failure():
 
 def test_student_interval():
     # 1..5: mean 3, standard deviation sqrt(2.5), t(0.975, 4) = 2.776445
-    middle, half = plots.mean_interval([1, 2, 3, 4, 5])
+    middle, half = starts.mean_interval([1, 2, 3, 4, 5])
     assert middle == 3
     assert half == pytest.approx(2.776445 * (2.5 / 5) ** 0.5, rel=1e-6)
-    assert np.isnan(plots.mean_interval([0.5])[1])
-    text = pages.render(*good(), SETTINGS)["index.html"]
-    assert "90.50% ± 6.35%" in text  # two seeds, 90% and 91%: 12.7062 * 0.7071% / sqrt(2)
-    assert "Student" in text
+    assert np.isnan(starts.mean_interval([0.5])[1])
 
 
 def test_commands_quote_what_a_shell_would_split():
@@ -371,7 +393,7 @@ def test_commands_quote_what_a_shell_would_split():
     assert f"python -m compare report {common} --quick\n" in text
 
 
-@pytest.mark.parametrize("size", content.SIZES)
+@pytest.mark.parametrize("size", again.SIZES)
 def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
     """Of four implementations one is not installed, one is wrong, and so not timed: each command typed again."""
     calls: dict = {}
@@ -393,12 +415,13 @@ def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
     judged = parity_frame(rows, unavailable={"keras-tensorflow": "No module named 'keras'"})
     timed = speed_frame(["numpy-layers", "torch"], not_timed=["numpy-fused"])
     trained = accuracy_frame(names)
-    trained.attrs["settings"] |= {"epochs": content.SIZES[size]["accuracy"]["epochs"]}
+    trained.attrs["settings"] |= {"epochs": again.SIZES[size]["accuracy"]["epochs"]}
     timed.attrs |= {"gemm_flops_per_second": 1e9, "input_shape": (28, 28, 1)}
     for name, module, function, result in (
         ("parity", judging, "parity", judged),
         ("accuracy", training, "trained", training.Trained(trained, {})),
         ("speed", timing, "speed", timed),
+        ("defects", evidence, "defects", None),
     ):
         monkeypatch.setattr(module, function, recorded(name, getattr(module, function), result))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -407,6 +430,7 @@ def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
     commands = [shlex.split(line)[3:] for line in text.splitlines() if line.startswith("python -m compare ")]
     assert [command[0] for command in commands] == ["report", "parity", "accuracy", "speed"]
     first = {name: found.pop() for name, found in calls.items()}
+    assert first.pop("defects")["only"] == list(again.DEFECTS)
     first["parity"]["implementations"] = names  # all that is here
     first["speed"]["implementations"] = ["numpy-layers", "torch"]
     for command in commands[1:]:
@@ -416,9 +440,10 @@ def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
     with pytest.raises(SystemExit) as ended:
         cli.main([*commands[0], "--output", str(tmp_path)])
     assert ended.value.code == result.exit_code
-    again = {name: found.pop() for name, found in calls.items()}
-    again["speed"]["implementations"] = ["numpy-layers", "torch"]
-    assert again == first
+    second = {name: found.pop() for name, found in calls.items()}
+    second.pop("defects")
+    second["speed"]["implementations"] = ["numpy-layers", "torch"]
+    assert second == first
 
 
 def test_folder_keeps_what_is_not_ours(tmp_path):
@@ -471,6 +496,8 @@ def test_report_of_one_implementation(tmp_path):
     assert sorted(path.name for path in result.folder.iterdir()) == sorted(pages.FILES)
     document = json.loads((result.folder / "results.json").read_text())
     assert {row["outcome"] for row in document["speed"]} == {"timed"}
+    assert len(document["defects"]) == 1 + len(again.DEFECTS)
+    assert document["walk"] == [] and {row["implementation"] for row in document["misread"]} == {"numpy-layers"}
     assert document["settings"]["data_source"] == "sample"
 
 
@@ -491,7 +518,7 @@ def seen(tmp_path):
 def test_browser_shows_it(seen, case):
     shown, faults = seen(pages.render(*CASES[case](), SETTINGS)["index.html"])
     assert faults == []
-    assert [len(pictures) for pictures in shown["figures"]] == [2, 2, 2]  # two dtypes, two starts, two tasks
+    assert [len(pictures) for pictures in shown["figures"]] == [3, 2, 3, 1]
     assert shown["title"][0][0] == {"good": "✓", "broken": "✗"}[case]
 
 

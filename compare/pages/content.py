@@ -1,140 +1,126 @@
-"""Rows to what a page says: verdict, tables, figures, commands. The templates only place it."""
+"""Rows to what a page shows: tables, figures, commands. The templates only place it."""
 
 import itertools
-import os
-import re
-import shlex
 from collections import Counter
 
 import pandas as pd
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from compare import output, plain, starts
-from compare.contract import ENTRIES
-from compare.graph import STAGE_OF, STAGE_ORDER
-from compare.pages import plots
-from compare.verdict.run import passed
+from compare import output, starts
+from compare.graph import STAGE_OF
+from compare.pages import again, drawn, pictures, plots
+from compare.pages.words import FINE, in_full, listed, title, words
 
-SIZES = {
-    "quick": {"accuracy": {"epochs": 1, "seeds": 2}, "speed": {"rounds": 1, "samples": 50}},
-    "normal": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 3, "samples": 100}},
-    "full": {"accuracy": {"epochs": 3, "seeds": 5}, "speed": {"rounds": 5, "samples": 100}},
-}
-TITLES = {
-    "numpy-layers": "NumPy",
-    "numpy-fused": "NumPy (fused)",
-    "numpy-loops": "NumPy (loops)",
-    "torch": "PyTorch",
-    "keras-tensorflow": "Keras",
-    "keras-jax": "Keras on JAX",
-    "keras-torch": "Keras on PyTorch",
-}
-FINE = ("agrees", "not offered")  # outcomes that are no failure; what is not offered is no agreement either
+SECTIONS = (
+    ("checked", "What was checked"),
+    ("parity", "Parity"),
+    ("accuracy", "Accuracy"),
+    ("drift", "Drift"),
+    ("digit", "A digit's way"),
+    ("filters", "Filters"),
+    ("misread", "Misread digits"),
+    ("speed", "Speed"),
+    ("defects", "Known mistakes"),
+    ("against", "Beside another"),
+    ("environment", "Where it ran"),
+    ("again", "The same again"),
+)
 
 
-def words(parity, accuracy, speed):
-    """The verdict as lines: a headline, then one line an implementation, then what was not run."""
-    lines = [headline(parity, accuracy, speed)]
-    for line in output.verdict(parity) + output.remarks(accuracy) + output.remarks(speed):
-        lines += [] if line in lines else [line]
-    return lines
-
-
-def headline(parity, accuracy, speed):
-    """What came of it in one sentence, failures first."""
-    judged = parity[parity["implementation"] != "arbiter"]
-    good, full = passed(parity), in_full(parity)
-    parts = [] if parity.attrs["arbiter_proven"] else ["The arbiter is not proven, so it may judge nobody"]
-    for name, rows in judged[~judged["implementation"].isin(good)].groupby("implementation", sort=False):
-        failed = rows[~rows["outcome"].isin(FINE)]
-        if failed.empty:
-            parts.append(f"{title(name)} offers nothing to check")
-            continue
-        failed = failed[failed["outcome"] == "differs"] if "differs" in set(failed["outcome"]) else failed
-        stages = sorted(set(failed["stage"]), key=lambda stage: STAGE_ORDER[stage])
-        where = ", ".join(stages[:3]) + (f" and {len(stages) - 3} more" if len(stages) > 3 else "")
-        parts.append(
-            f"{title(name)} {_verb(failed['outcome'].iloc[0])}" + (f" at {where}" if where != "not run" else "")
-        )
-    for frame, fine, what in ((accuracy, "trained", "training"), (speed, "timed", "timing")):
-        for row in frame[~frame["outcome"].isin([fine, "not offered"])].drop_duplicates("implementation").itertuples():
-            if row.implementation not in good:
-                continue  # named above
-            parts.append(f"{title(row.implementation)} {_verb(row.outcome)} in {what}")
-    if len(full) > 1 and parity.attrs["arbiter_proven"]:
-        parts.append(f"{listed(full)} are the same network")
-    elif full:
-        parts.append(f"{listed(full)} agree{'s' if len(full) == 1 else ''} with the definition")
-    if partly := [name for name in good if name not in full]:
-        parts.append(f"{listed(partly)} agree{'s' if len(partly) == 1 else ''} in the part that can be checked")
-    return "; ".join(parts) or "Nothing was compared"
-
-
-def _verb(outcome):
-    return {"raised": "raised an error", "not reached": "was not judged"}.get(outcome, outcome)
-
-
-def in_full(parity):
-    """Those of `passed` that offer everything: only of them may it be said that they are the same network."""
-    lacking = set(parity.loc[parity["outcome"] == "not offered", "implementation"])
-    return [name for name in passed(parity) if name not in lacking]
-
-
-def title(name):
-    """What people call an implementation."""
-    return TITLES.get(name, name)
-
-
-def listed(names):
-    """Names as a sentence holds them: "A, B and C"."""
-    titles = [title(name) for name in names]
-    return " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]])) if titles else ""
-
-
-def content(parity, accuracy, speed, settings):
-    """What the templates show."""
+def content(parity, accuracy, speed, defects, settings, shown, against):
+    """What the templates show; see `report.render` for the arguments."""
     judged = parity[parity["implementation"] != "arbiter"]
     names = list(dict.fromkeys(name for frame in (judged, accuracy, speed) for name in frame["implementation"]))
     dtypes = [dtype for dtype in dict.fromkeys(judged["dtype"]) if dtype]
     quantities = [(stage, quantity) for quantity, stage in STAGE_OF.items() if quantity in set(judged["quantity"])]
     trained = starts.finished(accuracy)
-    trained = trained[~trained["start"].str.startswith("moved") & (trained["epoch"] % 1 == 0)]
     good, code = in_full(parity), output.exit_code(parity, accuracy, speed)
     failed = code in (1, 4) or "diverged" in set(accuracy["outcome"]) or not parity.attrs["arbiter_proven"]
     broken = [frame[frame["outcome"] != fine] for frame, fine in ((accuracy, "trained"), (speed, "timed"))]
+    reference = accuracy.attrs["reference"]
+    walk, misread = shown.get("walk", []), shown.get("misread", [])
     return {
         "verdict": words(parity, accuracy, speed),
         "state": "bad" if failed else "good" if len(good) > 1 else "unsure",
         "good": listed(good),
         "attrs": speed.attrs | parity.attrs,
         "training": accuracy.attrs["settings"],
+        "reference": reference,
         "settings": settings,
-        "commands": _commands(judged, accuracy, speed, settings),
+        "commands": again.commands(judged, accuracy, speed, settings),
         "title": title,
+        "sections": [each for each in SECTIONS if against or each[0] != "against"],
         "legend": plots.legend(names),
         "dtypes": dtypes,
         "probes": [probe for probe in dict.fromkeys(judged["probe"]) if probe != "all"],
         "counts": [_counts(name, rows) for name, rows in parity.groupby("implementation", sort=False)],
         "schema_version": output.SCHEMA_VERSION,
         "compared": f"{int(judged['outcome'].isin(['agrees', 'differs']).sum()):,}",
-        "spread": trained.groupby(["start", "implementation"])["seed"].nunique().max() > 1,
         "totals": _totals(judged, parity.attrs["unavailable"]),
         "own_is_same": listed(_unmoved(trained)),
         "share": output.percent(judged["allowance_used"].max()),
+        "quantities": [quantity for _, quantity in quantities],
+        "matrix": _matrix(judged, names, quantities),
         "parity": _grid(judged, names, dtypes, quantities, _share),
         "distance": _grid(judged[judged["probe"] == "digits"], names, dtypes, quantities, _distance),
-        "trainings": _trainings(trained),
+        "trainings": [starts.accuracy_words(row) for row in starts.summary(accuracy).to_dict("records")],
+        "drifts": [starts.drift_words(row) for row in starts.drifts(accuracy).to_dict("records")],
         "apart": _apart(trained[trained["start"] == "same"]),
         "speeds": output.speed_table(speed).to_dict("records"),
+        "defects": output.defects_table(defects).to_dict("records") if defects is not None and len(defects) else [],
+        "defect_settings": {} if defects is None else defects.attrs["settings"],
         "broken": [
             row for frame in broken for row in frame.drop_duplicates(["implementation", "note"]).to_dict("records")
         ],
         "strips": [Markup(plots.allowances(judged, dtype, names, quantities)) for dtype in dtypes],
-        "curves": [Markup(plots.curves(trained, start, names)) for start in dict.fromkeys(trained["start"])],
-        "bars": [
-            Markup(plots.bars(speed, task, [(n, title(n)) for n in names])) for task in dict.fromkeys(speed["task"])
-        ],
+        "rates": [Markup(drawn.rates(speed, task, names)) for task in dict.fromkeys(speed["task"])],
+        "curves": {
+            f"{start} {column}": Markup(drawn.curves(trained, start, column, names))
+            for start in ("same", "own")
+            for column in ("watched_accuracy", "watched_loss")
+        },
+        "drift": Markup(drawn.drift(trained, names, reference)),
+        "forward": pictures.ways(shown.get("arrays", {}), reference, walk, pictures.FORWARD, title),
+        "backward": pictures.ways(shown.get("arrays", {}), reference, walk, pictures.BACKWARD, title),
+        "digit": shown.get("digit"),
+        "way": _way(walk),
+        "filters": pictures.filters(shown.get("arrays", {}), reference, walk, title),
+        "misread": pictures.misread(misread, shown["digits"], title) if misread else [],
+        "against": against,
     }
+
+
+def _way(walk):
+    """The numbers of the digit's way, for people."""
+    return [
+        row
+        | {
+            "largest": f"{row['largest']:.3g}",
+            "difference": f"{row['difference']:.1e}" if row["difference"] else "none",
+        }
+        for row in walk
+    ]
+
+
+def _matrix(judged, names, quantities):
+    """(implementation, cells); a cell is (text, class, words): its worst share, over dtypes and probes."""
+    found = dict(list(judged.groupby(["implementation", "quantity"])))
+    ended = judged[judged["quantity"] == "all"].set_index("implementation")["outcome"].to_dict()
+    matrix = []
+    for name in names:
+        cells = []
+        for stage, quantity in quantities:
+            rows = found.get((name, quantity))
+            text, state = (ended.get(name, ""), "bad" if name in ended else "none") if rows is None else _share(rows)
+            said = f"{title(name)}, {stage}, {quantity}: {text or 'not judged'}"
+            if state in ("good", "lacking") and rows is not None and text not in ("not offered",):
+                used = rows["allowance_used"].max()
+                state += f" u{min(9, int(10 * used))}" if used > 0 else " u-exact"
+            short = text.removesuffix("%") if text.endswith("%") else {"exact": "0", "not offered": "–"}.get(text, "✗")
+            short = text.split("%")[0] + "·" if text.endswith("in part") else short
+            cells.append((short if rows is not None or name in ended else "–", state, said))
+        matrix.append((name, cells))
+    return matrix
 
 
 def _totals(judged, unavailable):
@@ -150,7 +136,7 @@ def _unmoved(accuracy):
     """Implementations whose trainings from their own start are those from the same start."""
     names = []
     for name, rows in accuracy.groupby("implementation", sort=False):
-        same, own = (rows.loc[rows["start"] == start, "test_loss"].tolist() for start in ("same", "own"))
+        same, own = (rows.loc[rows["start"] == start, "watched_loss"].tolist() for start in ("same", "own"))
         names += [name] if same and same == own else []
     return names
 
@@ -164,7 +150,7 @@ def _counts(name, rows):
 
 
 def _grid(frame, names, dtypes, quantities, cell):
-    """(stage, rows of (stage, quantity, cells)); a cell is (text, class), by implementation and dtype."""
+    """Rows of (stage, quantity, cells); a cell is (text, class), by implementation and dtype."""
     found = dict(list(frame.groupby(["implementation", "dtype", "quantity"])))
     ended = frame[frame["quantity"] == "all"].set_index("implementation")["outcome"].to_dict()
     grid = []
@@ -176,7 +162,7 @@ def _grid(frame, names, dtypes, quantities, cell):
             cells.append(missing if rows is None else cell(rows))
         if any(text for text, _ in cells):
             grid.append((stage, quantity, cells))
-    return [(stage, list(rows)) for stage, rows in itertools.groupby(grid, key=lambda row: row[0])]
+    return grid
 
 
 def _share(rows):
@@ -201,63 +187,10 @@ def _distance(rows):
     return ("" if pd.isna(worst) else "0" if worst == 0 else f"{worst:.1e}"), "plain"
 
 
-def _trainings(frame):
-    """The last epoch by start and implementation, over seeds: mean and, of two or more, Student's 95% interval."""
-    rows = []
-    for (start, name), group in frame.groupby(["start", "implementation"], sort=False):
-        last = starts.last_epochs(group)
-        row = {"start": start, "implementation": name, "seeds": len(last), "epochs": int(last["epoch"].max())}
-        for column, form in (("test_accuracy", "{:.2%}"), ("test_loss", "{:.4f}")):
-            middle, half = starts.mean_interval(last[column])
-            row[column] = form.format(middle) + (f" ± {form.format(half)}" if len(last) > 1 else "")
-        rows.append(row | {"seconds": f"{group.groupby('seed')['seconds'].sum().mean():.1f}"})
-    return rows
-
-
 def _apart(frame):
-    """How far trainings lie apart at most in any epoch: (accuracy, loss) as text, None for fewer than two."""
+    """How far trainings lie apart at most at any point: (accuracy, loss) as text, None for fewer than two."""
     if frame["implementation"].nunique() < 2:
         return None
-    groups = frame.groupby(["seed", "epoch"])[["test_accuracy", "test_loss"]]
+    groups = frame.groupby(["seed", "step"])[["watched_accuracy", "watched_loss"]]
     widest = (groups.max() - groups.min()).max()
-    return f"{100 * widest['test_accuracy']:.2f}", f"{widest['test_loss']:.1e}"
-
-
-def _commands(judged, accuracy, speed, settings):
-    """What makes this report again, and its three parts alone, each with the implementations that it ran."""
-    size, training = SIZES[settings["size"]], accuracy.attrs["settings"]
-    flag = "" if settings["size"] == "normal" else f"--{settings['size']}"
-    trained = f"--epochs {training['epochs']} --batch-size {training['batch_size']}"
-    timed = f"--rounds {size['speed']['rounds']} --samples {size['speed']['samples']}"
-    lines = []
-    for command, frame, options in (
-        ("report", judged, flag),
-        ("parity", judged, "--rows"),
-        (
-            "accuracy",
-            accuracy,
-            f"{trained} --learning-rate {training['learning_rate']} --seeds {size['accuracy']['seeds']}",
-        ),
-        ("speed", speed, timed),
-    ):
-        names = ",".join(name for name in dict.fromkeys(frame["implementation"]) if name in ENTRIES)
-        data = f"--seed {settings['seed']} --data {quoted(settings['data_source'])}"
-        words = (
-            f"python -m compare {command} {data} --threads {settings['threads']} --implementations {names} {options}"
-        )
-        lines += [words.strip()] if len(frame) else []
-    return lines
-
-
-def quoted(text):
-    """A word for a shell, on one line: of a name with signs that are not printed, as bash and zsh write its bytes."""
-    if text.isprintable():
-        return shlex.quote(text)
-    plain_byte = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
-    return "$'" + "".join(plain_byte.get(byte, f"\\x{byte:02x}") for byte in os.fsencode(text)) + "'"
-
-
-def markdown(text):
-    """Text from outside in a table cell or a line of Markdown: no markup, one line."""
-    escaped = str(escape(plain.line(text))).replace("`", "'")
-    return re.sub(r"([|\[\]\\])", r"\\\1", escaped)
+    return f"{100 * widest['watched_accuracy']:.2f}", f"{widest['watched_loss']:.1e}"

@@ -11,9 +11,7 @@ import matplotlib
 import numpy as np
 from markupsafe import escape
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
-
-from compare.starts import mean_interval
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 # Okabe & Ito's palette, made for all kinds of colour vision; its vermilion is kept for limits and failures.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
@@ -99,106 +97,63 @@ def allowances(frame, dtype, names, quantities):
         )
 
 
-def curves(frame, start, names):
-    """Test accuracy and test loss by epoch of the trainings from one kind of start; of several seeds mean and interval.
+def lines(series, names, name, label, axes_labels, scales, limit=None, band=None, percent=False, wide=False):
+    """Curves of numbers against steps or batch sizes; every mark says its numbers where the pointer rests on it.
 
     Args:
-        frame: accuracy rows of the finished trainings from all starts, whose ranges the panels share.
-        start: "same" or "own".
+        series: {implementation: (x, y, texts)}, texts for each mark.
         names: implementations, in the order of their colours.
+        name: of the picture, for its ids.
+        label: what a screen reader says of it.
+        axes_labels: of x and y.
+        scales: of x and y, "log", "symlog" or "linear".
+        limit: (x, y, text) of a line that nobody passes, or None.
+        band: (x, low, high, text) of an area behind the curves, or None.
+        percent: whether y is a fraction, to be shown in percent.
+        wide: earlier curves wider than later ones: those that lie on each other are all seen.
     Returns:
-        SVG text, "" where nothing was trained from that start.
+        SVG text, "" for no series.
     """
-    if frame[frame["start"] == start].empty:
+    if not series:
         return ""
-    # after one epoch the point before training is all there is to compare with; later it would hide every difference
-    first = 0 if frame["epoch"].max() < 2 else 1
-    shown = frame[(frame["epoch"] >= first) & (frame["epoch"] % 1 == 0)]
+    tips: list[list[str]] = []
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
-        panels = figure.subplots(2, 1, sharex=True)
-        for axes, column, label in zip(
-            panels, ("test_accuracy", "test_loss"), ("test accuracy", "test loss (nats)"), strict=True
-        ):
-            for number, (name, colour, _) in enumerate(legend(names)):
-                rows = shown[(shown["start"] == start) & (shown["implementation"] == name)]
-                spread = [(epoch, *mean_interval(values)) for epoch, values in rows.groupby("epoch")[column]]
-                x, y, half = np.array(spread).reshape(-1, 3).T
-                aside = 0.09 * (number - (len(names) - 1) / 2)
-                look = {"linestyle": LINES[number % len(LINES)], "linewidth": 2, "color": colour, "capsize": 4}
-                marks = {"marker": MARKERS[number % len(MARKERS)][0], "markersize": 7, "mec": INK, "mew": 0.6}
-                axes.errorbar(x + aside, y, half if np.isfinite(half).any() else None, **look, **marks)
-            axes.set_ylim(*_range(shown[column]))
-            axes.set_ylabel(label)
-            axes.grid(axis="y")
-        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
-        panels[0].set_title({"same": "The same start for all", "own": "Each framework's own start"}[start])
-        panels[1].set_xlabel("epochs of training" if first else "epochs of training (0: before)")
-        panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-        panels[1].set_xlim(first - 0.4, frame["epoch"].max() + 0.4)
-        return _svg(
-            figure,
-            f"accuracy-{start}",
-            f"Test accuracy and test loss by epoch, {start} start; the table below holds the last epoch.",
-        )
-
-
-def _range(values):
-    """Limits of an axis around all values, no narrower than 0.02: one digit must not look like a gulf."""
-    low, high = float(values.min()), float(values.max())
-    margin = max(0.15 * (high - low), (0.02 - (high - low)) / 2)
-    return low - margin, high + margin
-
-
-def bars(frame, task, names):
-    """Microseconds an image by batch size, a bar an implementation, with quartile whiskers, on a logarithmic axis.
-
-    Args:
-        frame: speed rows of all tasks, whose range the panels share.
-        task: "train" or "predict".
-        names: (implementation, title), in the order of their colours.
-    Returns:
-        SVG text, "" where nothing was timed in that task.
-    """
-    timed = frame[frame["outcome"] == "timed"]
-    rows = timed[timed["task"] == task]
-    if rows.empty:
-        return ""
-    columns = ["seconds_per_image", "seconds_per_image_low", "seconds_per_image_high"]
-    limits = timed[columns].astype(float) * 1e6
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(1.0 + 0.3 * (len(rows) + rows["batch_size"].nunique()))
-        axes.set_xscale("log")
-        left = 10.0 ** np.floor(np.log10(limits.min().min()) - 0.15)
-        position, ticks = 0.0, []
-        colours = {name: colour for name, colour, _ in legend([name for name, _ in names])}
-        for size, group in rows.groupby("batch_size"):
-            heading = "1 image a call" if size == 1 else f"{size} images a call"
-            axes.text(left, position, f" {heading}", va="center", fontweight="bold")
-            position += 0.95
-            for name, title in names:
-                for row in group[group["implementation"] == name].itertuples():
-                    middle, low, high = (getattr(row, column) * 1e6 for column in columns)
-                    axes.barh(position, middle - left, 0.72, left, color=colours[name])
-                    axes.plot([low, high], [position] * 2, color=INK, linewidth=1.6, marker="|", markersize=7)
-                    label = f"{middle:.3g}" if middle < 100 else f"{middle:,.0f}"
-                    axes.annotate(label, (high, position), (7, 0), textcoords="offset points", va="center")
-                    ticks.append((position, title))
-                    position += 1
-            position += 0.35
-        axes.set(xlim=(left, limits.max().max() * 2.2), ylim=(position - 0.6, -0.6))
-        axes.set_title({"train": "Training step", "predict": "Prediction"}.get(task, task), parse_math=False)
-        axes.set_yticks([where for where, _ in ticks], [title for _, title in ticks], parse_math=False)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("microseconds an image, shorter is faster")
-        axes.tick_params(length=0)
-        axes.grid(axis="x")
-        return _svg(
-            figure,
-            f"speed-{task}",
-            f"Microseconds an image, task {task}, by batch size and implementation; the table below holds the numbers.",
-        )
+        figure, axes = _figure(3.6)
+        if band is not None:
+            axes.fill_between(*band[:3], color=GRID, alpha=0.45, linewidth=0)
+        for number, (who, colour, _) in enumerate(legend(names)):
+            if who not in series:
+                continue
+            x, y, texts = series[who]
+            width = 1.6 + (1.5 * (len(names) - 1 - number) if wide else 0)
+            axes.plot(x, y, LINES[number % len(LINES)], color=colour, linewidth=min(width, 9))
+            tips.append(texts)
+            look = {"marker": MARKERS[number % len(MARKERS)][0], "color": colour, "markersize": 5 + 0.6 * width}
+            axes.plot(x, y, linestyle="none", mec=INK, mew=0.5, gid=f"tips{len(tips)}", **look)
+        if limit is not None:
+            x, y, text = limit
+            axes.plot(x, y, color=FAILURE, linewidth=1.6)
+            look = {"textcoords": "offset points", "ha": "right", "va": "bottom", "color": INK, "fontsize": 9}
+            axes.annotate(text, (x[-1], y[-1]), (0, 3), **look)
+            axes.margins(y=0.1)
+        for axis, scale in zip((axes.xaxis, axes.yaxis), scales, strict=True):
+            if scale != "linear":
+                getattr(axes, f"set_{axis.axis_name}scale")(scale, **({"linthresh": 1} if scale == "symlog" else {}))
+        if scales[0] == "log" and all(len(each[0]) < 8 for each in series.values()):
+            ticks = sorted({across for each in series.values() for across in each[0]})
+            axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+            axes.xaxis.set_minor_locator(NullLocator())
+        elif scales[0] == "symlog":
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        if percent:
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+        elif scales[1] == "log" and max(max(each[1]) for each in series.values()) > 100:
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set_xlabel(axes_labels[0])
+        axes.set_title(axes_labels[1], loc="left")
+        axes.tick_params(length=0, which="both")
+        axes.grid(axis="y")
+        return _svg(figure, name, label, tips)
 
 
 def _figure(height):
@@ -206,14 +161,21 @@ def _figure(height):
     return figure, figure.subplots()
 
 
-def _svg(figure, name, label):
+def _svg(figure, name, label, tips=()):
     """The figure as an element to stand in a page: ids of its own, the page's colours, a name for screen readers."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     opening, body = text[text.index("<svg") :].split(">", 1)
     viewbox = opening.partition('viewBox="')[2].partition('"')[0]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    for number, texts in enumerate(tips, 1):
+        before, mine = body.split(f'<g id="tips{number}">')
+        for text in texts:  # each mark is a `use` of the same shape
+            opened, mark, mine = mine.partition("<use ")
+            attributes, _, mine = mine.partition("/>")
+            before += f"{opened}{mark}{attributes}><title>{escape(text)}</title></use>"
+        body = before + mine
     body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", body)
     for number, colour in enumerate(PALETTE):
         body = body.replace(colour, f"var(--series-{number})")
