@@ -12,153 +12,30 @@ import shlex
 import signal
 from html.parser import HTMLParser
 
-import browser
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import (
+    CASES,
+    DATA,
+    ENVIRONMENT,
+    EVIL,
+    SETTINGS,
+    accuracy_frame,
+    agreeing,
+    broken,
+    good,
+    not_offered,
+    nothing,
+    parity_frame,
+    parity_row,
+    speed_frame,
+)
 
 from compare import cli, contract, evidence, output, starts, timing, training
 from compare.pages import again, content, drawn, plots, sealing, words
 from compare.pages import report as pages
-from compare.verdict import judge
 from compare.verdict import run as judging
-
-DATA = "12 digits <made> by hand | 8 train / 4 test"
-EVIL = "evil<script>alert(1)</script>"
-NOTE = "raised $x^{2$ & <img src=http://example.org/a.png> | a pipe\nand a line"
-SETTINGS = {"implementations": None, "data_source": "sample", "seed": 3, "threads": 1, "size": "full"}
-ENVIRONMENT = {
-    "python": "3.11.0",
-    "system": "Linux",
-    "processor": "a processor <fast>",
-    "cores": 2,
-    "memory_bytes": 8_000_000_000,
-    "versions": {"numpy": "2.0.0", "torch": None},
-    "implementations": {"numpy-layers": "2.0.0", "torch": "2.6.0"},
-    "blas": [{"internal_api": "openblas", "version": "0.3", "architecture": "Haswell"}],
-    "threads": 1,
-    "settings": {"XLA_FLAGS": "--a=<b>"},
-}
-ATTRS = {"data": DATA, "environment": ENVIRONMENT, "unavailable": {}}
-
-
-def parity_row(name, quantity, used=0.25, dtype="float32", outcome=None, **more):
-    passed = used <= 1 and outcome is None
-    return {
-        "implementation": name,
-        "quantity": quantity,
-        "dtype": dtype,
-        "probe": "digits",
-        "mode": "run",
-        "stage": judge.STAGE_OF.get(quantity, "not run"),
-        "max_abs_error": 1e-8,
-        "allowance_used": used,
-        "passed": passed,
-        "outcome": outcome or ("agrees" if passed else "differs"),
-        "distance": 2.5e-7,
-        "worst_index": "[0, 1]",
-        "found": 1.0,
-        "wanted": 1.0,
-        "near_ties": np.nan,
-        "note": "",
-        **more,
-    }
-
-
-def not_offered(name, quantity, dtype="float32"):
-    return parity_row(name, quantity, np.nan, dtype, "not offered") | {"passed": None, "distance": np.nan}
-
-
-def ended(name, outcome="crashed"):
-    row = parity_row(name, "all", np.inf, "", outcome, probe="all", note=NOTE)
-    return row | {"max_abs_error": np.nan, "distance": np.nan, "found": np.nan, "wanted": np.nan, "worst_index": None}
-
-
-def agreeing(*names):
-    return [
-        parity_row(name, quantity, used, dtype)
-        for name in ("arbiter", *names)
-        for dtype in ("float32", "float64")
-        for quantity, used in (("conv", 0.11), ("pool", 0.0), ("d_conv_weight", 0.39))
-    ]
-
-
-def parity_frame(rows, **attrs):
-    frame = pd.DataFrame(rows, columns=judge.COLUMNS)
-    frame.attrs = {**ATTRS, "arbiter_proven": True, **attrs}
-    return frame
-
-
-def accuracy_frame(names, seeds=2, bad=()):
-    """Trainings of two epochs, looked at in the middle of each; the first of the names is the reference."""
-    kinds = ("same", "own", *["moved-1"] * bool(names))
-    rows = [
-        {
-            "implementation": name,
-            "start": start,
-            "seed": seed,
-            "step": 4 * half,
-            "epoch": half / 2,
-            "test_accuracy": 0.1 + 0.2 * half + 0.01 * seed if half % 2 == 0 else np.nan,
-            "test_loss": 2.3 - half / 2 if half % 2 == 0 else np.nan,
-            "watched_accuracy": 0.1 + 0.2 * half + 0.01 * seed,
-            "watched_loss": 2.3 - half / 2,
-            "apart": np.nan if start == "own" else 0,
-            "drift": np.nan if start == "own" else half * 1e-8 * names.index(name) if start == "same" else 2e-7 * half,
-            "seconds": 0.75 if half else 0.0,
-            "train_loss": 2.0 - half / 2 if half else np.nan,
-            "outcome": "trained",
-            "note": "",
-        }
-        for start in kinds
-        for seed in range(seeds)
-        for name in (names[:1] if start == "moved-1" else names)
-        for half in range(5)
-    ]
-    rows += [{"implementation": name, "start": "same", "seed": 0, "outcome": "hung", "note": NOTE} for name in bad]
-    frame = pd.DataFrame(rows, columns=training.COLUMNS)
-    settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "dtype": "float32", "seeds": seeds, "watched": 4}
-    frame.attrs = {**ATTRS, "settings": settings, "reference": names[0] if names else None}
-    return frame
-
-
-def speed_frame(names, bad=(), not_timed=()):
-    rows = [
-        (name, task, size, 1, 1e-4 / size, 0.9e-4 / size, 1.2e-4 / size, 5, "timed", "")
-        for name in names
-        for task in ("train", "predict")
-        for size in (1, 32)
-    ]
-    rows += [(name, "train", 1, 1, *[np.nan] * 4, "crashed", NOTE) for name in bad]
-    frame = pd.DataFrame(rows, columns=timing.COLUMNS[:10]).reindex(columns=timing.COLUMNS)
-    frame.attrs = {**ATTRS, "not_timed": list(not_timed)}
-    return frame
-
-
-def good(names=("numpy-layers", "torch", "keras-tensorflow")):
-    return parity_frame(agreeing(*names)), accuracy_frame(names), speed_frame(names)
-
-
-def broken():
-    rows = agreeing("numpy-layers", "torch")
-    rows += [parity_row("keras-tensorflow", "conv", 0.1), parity_row("keras-tensorflow", "d_conv_weight", 1.234)]
-    rows += [not_offered("keras-tensorflow", "d_images")]
-    parity = parity_frame([*rows, ended(EVIL)], unavailable={})
-    timed = speed_frame(["numpy-layers"], bad=["torch"], not_timed=["keras-tensorflow", EVIL])
-    return parity, accuracy_frame(["numpy-layers", "torch"], bad=[EVIL]), timed
-
-
-def nothing():
-    speed = speed_frame([])
-    return parity_frame([ended("torch", "hung")]), accuracy_frame([], bad=["torch"]), speed
-
-
-CASES = {
-    "good": good,
-    "broken": broken,
-    "nothing": nothing,
-    "empty": lambda: (parity_frame([]), accuracy_frame([]), speed_frame([])),
-}
 
 
 def rendered(frames):
@@ -499,60 +376,3 @@ def test_report_of_one_implementation(tmp_path):
     assert len(document["defects"]) == 1 + len(again.DEFECTS)
     assert document["walk"] == [] and {row["implementation"] for row in document["misread"]} == {"numpy-layers"}
     assert document["settings"]["data_source"] == "sample"
-
-
-@pytest.fixture
-def seen(tmp_path):
-    """A function from the text of a page to what a browser shows of it, and its faults."""
-    if browser.executable() is None:
-        pytest.skip("no chromium: the page was not opened in a browser")
-
-    def look(text):
-        (tmp_path / "index.html").write_text(text, encoding="utf-8")
-        return browser.look(tmp_path / "index.html")
-
-    return look
-
-
-@pytest.mark.parametrize("case", ["good", "broken"])
-def test_browser_shows_it(seen, case):
-    shown, faults = seen(pages.render(*CASES[case](), SETTINGS)["index.html"])
-    assert faults == []
-    assert [len(pictures) for pictures in shown["figures"]] == [3, 2, 3, 1]
-    assert shown["title"][0][0] == {"good": "✓", "broken": "✗"}[case]
-
-
-BREAKAGE = {
-    "a script": ("</body>", "<script>1 / 0</script></body>", "console: .*inline script"),
-    "a picture from elsewhere": ("</figure>", '<img src="no.png"></figure>', "figure 1 has an empty picture"),
-    "nothing is shown": ("<body>", '<body style="display: none">', "no headline is shown"),
-    "cut short": ("</body>", "", "not laid out to its end"),
-    "pictures lost": ("<svg", "<i", "figure 1 has no picture"),
-    "a table without numbers": ("<td", "<th", "table 1 has no numbers"),
-    "too wide": ("<main>", '<main style="min-width: 1300px">', "pixels wider than the window"),
-}
-
-
-@pytest.mark.parametrize(("old", "new", "fault"), BREAKAGE.values(), ids=BREAKAGE)
-def test_what_is_broken_is_seen(seen, old, new, fault):
-    text = pages.render(*good(), SETTINGS)["index.html"]
-    _, faults = seen(text.replace(old, new))
-    assert any(re.search(fault, line) for line in faults), faults
-
-
-@pytest.mark.parametrize("width", [400, 1200])
-@pytest.mark.parametrize("case", ["good", "broken"])
-def test_page_is_no_wider_than_the_window(tmp_path, case, width):
-    if browser.executable() is None:
-        pytest.skip("no chromium: the page was not opened in a browser")
-    text = pages.render(*CASES[case](), SETTINGS)["index.html"]
-    # the page forbids scripts, so the copy that measures itself goes without that rule; it stands in a frame, since no
-    # window of the browser is narrower than 500
-    text = browser.RULE.sub("", text)
-    measure = "const e = document.documentElement; parent.postMessage(`${e.scrollWidth} in ${e.clientWidth}`, '*')"
-    inner = html.escape(text.replace("</body>", f"<script>{measure}</script></body>"))
-    frame = f'<iframe style="border: 0; width: {width}px; height: 900px" srcdoc="{inner}"></iframe>'
-    listen = "<script>onmessage = event => document.body.dataset.found = event.data</script>"
-    (tmp_path / "index.html").write_text(f"<!doctype html><body>{listen}{frame}", encoding="utf-8")
-    dom, _ = browser.opened(tmp_path / "index.html", "--hide-scrollbars", "--virtual-time-budget=3000")
-    assert f'data-found="{width} in {width}"' in dom

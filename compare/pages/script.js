@@ -29,6 +29,7 @@ function copy(table, button) {
   document.execCommand("copy"); // works from a file, too, where the clipboard's own interface may not
   area.remove();
   button.textContent = "copied";
+  button.setAttribute("aria-label", button.getAttribute("aria-label").replace(/^copy:/, "copied:"));
   button.focus();
 }
 
@@ -39,7 +40,7 @@ for (const box of document.querySelectorAll(".scroll.rows")) {
   const filter = make("input", "", { type: "search", placeholder: "filter rows" });
   filter.setAttribute("aria-label", `filter: ${name}`);
   filter.oninput = () => {
-    const wanted = filter.value.toLowerCase();
+    const wanted = filter.value.trim().toLowerCase();
     for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
   };
   const button = make("button", "copy", { type: "button", onclick: () => copy(table, button) });
