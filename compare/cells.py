@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import forms, guard, kept, plain, plain_files
+from compare import forms, guard, kept, plain, plain_files, progress
 
 IN_A_FILE = (
     "ok",
@@ -102,6 +102,7 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
             for found in results.values():
                 done(found)
         running: dict[int, _Process] = {}
+        said: set[int] = set()
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -112,6 +113,9 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker"):
                         _check_space(folder, error)
                         results[number] = Result(spec, "crashed", error=f"the process could not be started: {error}")
                         done(results[number])
+                if running.keys() != said:
+                    said = set(running)
+                    progress.running(process.spec["implementation"] for process in running.values())
                 for number, process in list(running.items()):
                     result = process.poll()
                     if result is not None:

@@ -1,12 +1,19 @@
-"""A page as a browser shows it: `python tests/browser.py report/index.html` says what is wrong with it, or was seen."""
+"""A page as a browser shows it: `python tests/browser.py report/index.html` says what is wrong with it, or was seen.
 
+With a second file, `... docs/pictures/report.png`, it takes a picture of the first screen.
+"""
+
+import io
 import json
 import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 QUIET = "--disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 SIZE = (1200, 900)  # pixels
+SCREEN = {"width": 1280, "height": 1060, "deviceScaleFactor": 1, "mobile": False}  # of a picture
 # what the page is made of, once it is laid out
 MEASURE = """
 const box = element => { const { width, height } = element.getBoundingClientRect(); return [width, height]; };
@@ -101,7 +108,11 @@ if __name__ == "__main__":
     if found is None:
         sys.exit("no chromium and chromium-driver here, so nothing was looked at")
     try:
+        found.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SCREEN)
         seen, faults = look(found, sys.argv[1])
+        if sys.argv[2:] and not faults:
+            picture = Image.open(io.BytesIO(found.get_screenshot_as_png())).convert("RGB")
+            picture.quantize(128, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
     finally:
         found.quit()
     for fault in faults:
