@@ -46,6 +46,8 @@ def keeping(folder):
         yield
     finally:
         _current.reset(token)
+        with contextlib.suppress(OSError):  # it holds something
+            Path(folder).rmdir()
 
 
 def current():

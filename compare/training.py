@@ -158,6 +158,7 @@ def trained(
             "learning_rate": learning_rate,
             "dtype": "float32",
             "seeds": seeds,
+            "starts": list(starts),
             "watched": min(WATCHED, len(dataset.test_labels)),
         },
     }

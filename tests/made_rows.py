@@ -102,6 +102,7 @@ def accuracy_frame(names, seeds=2, bad=()):
     rows += [{"implementation": name, "start": "same", "seed": 0, "outcome": "hung", "note": NOTE} for name in bad]
     frame = pd.DataFrame(rows, columns=training.COLUMNS)
     settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "dtype": "float32", "seeds": seeds, "watched": 4}
+    settings["starts"] = ["same", "own"]
     frame.attrs = {**ATTRS, "settings": settings, "reference": names[0] if names else None}
     return frame
 

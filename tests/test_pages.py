@@ -292,7 +292,7 @@ def test_commands_run_again_what_was_run(tmp_path, monkeypatch, size):
     judged = parity_frame(rows, unavailable={"keras-tensorflow": "No module named 'keras'"})
     timed = speed_frame(["numpy-layers", "torch"], not_timed=["numpy-fused"])
     trained = accuracy_frame(names)
-    trained.attrs["settings"] |= {"epochs": again.SIZES[size]["accuracy"]["epochs"]}
+    trained.attrs["settings"] |= {name: again.SIZES[size]["accuracy"][name] for name in ("epochs", "seeds")}
     timed.attrs |= {"gemm_flops_per_second": 1e9, "input_shape": (28, 28, 1)}
     for name, module, function, result in (
         ("parity", judging, "parity", judged),

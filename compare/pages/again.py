@@ -11,7 +11,7 @@ from compare.contract import ENTRIES
 
 SIZES = {
     "quick": {
-        "accuracy": {"epochs": 1, "seeds": 2},
+        "accuracy": {"epochs": 1, "seeds": 2, "starts": ("same",)},
         "speed": {"rounds": 1, "samples": 50},
         "defects": {"seeds": 2},
     },
@@ -44,16 +44,14 @@ def commands(judged, accuracy, speed, settings):
     size, training = SIZES[settings["size"]], accuracy.attrs["settings"]
     flag = "" if settings["size"] == "normal" else f"--{settings['size']}"
     trained = f"--epochs {training['epochs']} --batch-size {training['batch_size']}"
+    trained += f" --learning-rate {training['learning_rate']} --seeds {training['seeds']}"
+    trained += "".join(f" --start {start}" for start in size["accuracy"].get("starts", ()))
     timed = f"--rounds {size['speed']['rounds']} --samples {size['speed']['samples']}"
     lines = []
     for command, frame, options in (
         ("report", judged, flag),
         ("parity", judged, "--rows"),
-        (
-            "accuracy",
-            accuracy,
-            f"{trained} --learning-rate {training['learning_rate']} --seeds {size['accuracy']['seeds']}",
-        ),
+        ("accuracy", accuracy, trained),
         ("speed", speed, timed),
     ):
         names = ",".join(name for name in dict.fromkeys(frame["implementation"]) if name in ENTRIES)

@@ -70,7 +70,7 @@ def report(
             shutil.rmtree(cells, ignore_errors=True)
         with kept.keeping(cells):
             result = _report(folder, asked, implementations, data_source, seed, threads, size, progress, other)
-        shutil.rmtree(cells)
+        shutil.rmtree(cells, ignore_errors=True)
         return result
 
 
