@@ -13,12 +13,13 @@ ABOUT = {
     "one_image": bool,
     "dtypes": [frozenset(("float32", "float64"))],
 }
-EPOCH = {"epoch": int, **dict.fromkeys(("test_accuracy", "test_loss", "seconds", "train_loss"), NUMBER)}
-LOST: tuple = ({"epoch": int, "note": str}, {})
+POINT = {"step": int, **dict.fromkeys(("epoch", "watched_accuracy", "watched_loss", "seconds", "train_loss"), NUMBER)}
+POINT |= dict.fromkeys(("test_accuracy?", "test_loss?"), NUMBER)
+LOST: tuple = ({"epoch": int, "step": int, "note": str}, {})
 META = {
     "parity": OBSERVED,
     "check": OBSERVED | ABOUT,
-    "accuracy": {"epochs": [EPOCH], "diverged": LOST},
+    "accuracy": {"trainings": {str: {"rows": [POINT], "diverged": LOST}}},
     "speed": {"threads": {str: int}, "peak_bytes": int},
     "importing": {"seconds": NUMBER},
     "load_weights": {"remarks": [str]},

@@ -193,7 +193,10 @@ def _rows(results, order, reference):
             rows.append({**identity, "outcome": result.status, "note": result.error})
             continue
         mine = f"{start}|{seed}"
-        run = result.meta["trainings"][mine]
+        run = result.meta["trainings"].get(mine)
+        if run is None:
+            rows.append({**identity, "outcome": "crashed", "note": "a result without this training"})
+            continue
         steps = [row["step"] for row in run["rows"]]
         far = _apart(result.arrays, mine, other.arrays, f"same|{seed}", steps) if other else [{}] * len(steps)
         rows += [
@@ -212,6 +215,8 @@ def _apart(arrays, mine, others, theirs, steps):
         return [{}] * len(steps)
     predicted, kept, parameters = (arrays[f"{mine}|{name}"] for name in names)
     others_predicted, others_kept, others_parameters = (others[f"{theirs}|{name}"] for name in names)
+    if predicted.shape != others_predicted.shape or len(predicted) != len(steps):
+        return [{}] * len(steps)  # one of them diverged
     apart = (predicted != others_predicted).sum(axis=1)
     here, there = ({int(step): place for place, step in enumerate(each)} for each in (kept, others_kept))
     far: list[dict] = []

@@ -4,10 +4,9 @@ import time
 
 import numpy as np
 
-from compare import cells, contract, params
+from compare import cells, contract, limits, params
 from compare.verdict.probes import scaled
 
-CHUNK = 256  # test images predicted at a time
 WATCHED = 1000  # test images, the first ones, that are predicted between the ends of epochs too
 PARTS = 20  # of a training, at the least, after which it is looked at
 SNAPSHOTS = 1 << 25  # bytes of parameters that one cell may give back
@@ -172,7 +171,8 @@ class _Training:
 
 def _predictions(model, images):
     """Probabilities of uint8 images, (N, K)."""
-    chunks = (images[first : first + CHUNK] for first in range(0, len(images), CHUNK))
+    most = limits.PREDICTED
+    chunks = (images[first : first + most] for first in range(0, len(images), most))
     return np.concatenate([model.predict(scaled(chunk).astype(np.float32)) for chunk in chunks])
 
 

@@ -9,7 +9,7 @@ from markupsafe import escape
 from compare import plain
 from compare.contract import ENTRIES
 
-SIZES = {
+SIZES: dict[str, dict[str, dict]] = {
     "quick": {
         "accuracy": {"epochs": 1, "seeds": 2, "starts": ("same",)},
         "speed": {"rounds": 1, "samples": 50},
