@@ -366,7 +366,8 @@ def test_unknown_size_brings_the_nearest():
         pages.report(size="quik")
 
 
-def test_report_of_one_implementation(tmp_path):
+def test_report_of_one_implementation(tmp_path, monkeypatch):
+    monkeypatch.setattr(again, "DEFECTS", again.DEFECTS[:1])
     result = pages.report(tmp_path / "report", "numpy-layers", "sample", size="quick", progress=False)
     assert result.verdict[0] == "NumPy agrees with the definition"
     assert result.exit_code == 0
@@ -376,3 +377,18 @@ def test_report_of_one_implementation(tmp_path):
     assert len(document["defects"]) == 1 + len(again.DEFECTS)
     assert document["walk"] == [] and {row["implementation"] for row in document["misread"]} == {"numpy-layers"}
     assert document["settings"]["data_source"] == "sample"
+
+
+def test_another_report_is_laid_beside():
+    parity, accuracy, speed = good()
+    there = json.loads(pages.render(parity, accuracy, speed, SETTINGS)["results.json"])
+    there["data"] = "other <digits>"
+    for row in there["speed"]:
+        row["seconds_per_image"] *= 2
+    files = pages.render(parity, accuracy, speed, SETTINGS, other=there)
+    page = " ".join(Page(files["index.html"]).words)
+    assert "The other: other <digits>; NumPy, PyTorch, Keras." in page
+    assert "µs an image, train, batch 32 PyTorch 3.12 6.25 0.50" in page
+    assert "test accuracy, own start Keras 90.50% 90.50% 1.00" in page
+    assert "| µs an image, train, batch 32 | PyTorch | 3.12 | 6.25 | 0.50 |" in files["report.md"]
+    assert 'href="#against"' in files["index.html"]
