@@ -126,7 +126,7 @@ def filters(shown, reference, rows, title):
         weights = {when: mine[when]["conv_weight"] for when in ("before", "after")}
         largest = max(float(np.abs(weight).max()) for weight in weights.values())
         cells = [
-            (_strip(weight, largest, f"{title(name)}: filters {when} training"), f"up to {largest:.3g}")
+            (_strip(weight, largest, f"{title(name)}: filters {when} training"), f"up to {np.abs(weight).max():.3g}")
             for when, weight in weights.items()
         ]
         row = known.get(name)
