@@ -51,6 +51,7 @@ def driver():
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
+        "--hide-scrollbars",
         f"--window-size={SIZE[0]},{SIZE[1]}",
         *QUIET.split(),
     ):
@@ -112,7 +113,7 @@ if __name__ == "__main__":
         seen, faults = look(found, sys.argv[1])
         if sys.argv[2:] and not faults:
             picture = Image.open(io.BytesIO(found.get_screenshot_as_png())).convert("RGB")
-            picture.quantize(128, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
+            picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(sys.argv[2], optimize=True)
     finally:
         found.quit()
     for fault in faults:
