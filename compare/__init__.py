@@ -27,7 +27,7 @@ __all__ = [
 _HOMES = {
     "parity": "compare.verdict.run",
     "accuracy": "compare.training",
-    "speed": "compare.timing",
+    "speed": "compare.clock.speed",
     "report": "compare.pages.report",
     "implementations": "compare.listing",
     "convert": "compare.conversion",

@@ -30,8 +30,10 @@ def speed(aa, baseline, slower, strict, json_file, **settings):
     it is no larger than what the reference differs from itself. Exits with 1 where --baseline finds one slower, with 3
     where it cannot tell: a row is missing, threads or versions are others, or an interval is too wide.
     """
-    from compare import baseline as baselines
-    from compare import output, speed_words, targets
+    from compare import output
+    from compare.clock import baseline as baselines
+    from compare.clock import targets
+    from compare.clock import words as speed_words
 
     settings["batch_sizes"] = list(settings.pop("batch_size")) or [1, 32, 256]
     if aa:
@@ -56,9 +58,9 @@ def speed(aa, baseline, slower, strict, json_file, **settings):
 
 def _against_itself(runs, settings):
     """The campaign of `--aa`: 0 where at most 5% were called different, else 1; 3 where nothing was decided."""
-    from compare import campaign
-    from compare.rounds import CONFIDENCE
-    from compare.timing import FIRST
+    from compare.clock import campaign
+    from compare.clock.rounds import CONFIDENCE
+    from compare.clock.speed import FIRST
 
     names = contract.select(settings["implementations"], "speed")
     name = settings["reference"] or (FIRST if FIRST in names else names[0])

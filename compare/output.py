@@ -5,9 +5,9 @@ import math
 
 import pandas as pd
 
+from compare.clock.words import against
 from compare.files import write_text
 from compare.graph import OPTIMISERS
-from compare.speed_words import against
 
 SCHEMA_VERSION = 2
 ENDS = ["equal settings", "own defaults"]  # distances after 100 steps

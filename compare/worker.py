@@ -50,7 +50,7 @@ def _task(name):
 
         return train
     if name == "speed":
-        from compare.stopwatch import measure
+        from compare.clock.stopwatch import measure
 
         return measure
     if name == "trial":
@@ -66,7 +66,7 @@ def _task(name):
 
         return train_defects
     if name == "gemm":
-        from compare.targets import measure_gemm
+        from compare.clock.targets import measure_gemm
 
         return measure_gemm
     if name in ("load_weights", "save_weights"):

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from compare import data, evidence, timing, training
+from compare import data, evidence, training
+from compare.clock import speed as timing
 from compare.pages import pictures
 from compare.verdict import judge
 

@@ -8,8 +8,9 @@ import pytest
 from documentation import ROOT, blocks, comparable, run
 from write_pages import excerpt, renewed
 
-from compare import evidence, output, starts, timing, training
+from compare import evidence, output, starts, training
 from compare.checking import sharpness
+from compare.clock import speed as timing
 from compare.verdict.defects import DEFECTS
 
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]

@@ -32,7 +32,8 @@ from made_rows import (
     speed_frame,
 )
 
-from compare import cli, contract, evidence, output, starts, timing, training
+from compare import cli, contract, evidence, output, starts, training
+from compare.clock import speed as timing
 from compare.pages import again, content, drawn, plots, sealing, words
 from compare.pages import report as pages
 from compare.verdict import run as judging

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from compare import baseline, campaign, cli, contract, timing
-from compare.rounds import FASTER, SAME, SLOWER, WIDEST, Ratio, change, difference, paired_ratio
+from compare import cli, contract
+from compare.clock import baseline, campaign
+from compare.clock import speed as timing
+from compare.clock.rounds import FASTER, SAME, SLOWER, WIDEST, Ratio, change, difference, paired_ratio
 
 
 def test_ratio_by_hand():

@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 
 import compare
-from compare import cells, contract, costs, output, speed_words, stopwatch, targets, threads, timing, turns
+from compare import cells, contract, output
+from compare.clock import costs, stopwatch, targets, threads, turns
+from compare.clock import speed as timing
+from compare.clock import words as speed_words
 
 
 @pytest.fixture(scope="module")

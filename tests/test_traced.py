@@ -9,9 +9,9 @@ import pytest
 from made_rows import SETTINGS, defects_frame, good, shown
 from pages_read import Read
 
+from compare.clock.targets import flops_per_image
 from compare.graph import STAGE_OF
 from compare.pages import report
-from compare.targets import flops_per_image
 
 NAMES = {"numpy-layers": "NumPy", "torch": "PyTorch", "keras-tensorflow": "Keras"}
 NUMBER = re.compile(r"[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?%?")

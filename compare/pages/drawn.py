@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from compare.clock.targets import flops_per_image
 from compare.pages import plots
 from compare.pages.words import title
-from compare.targets import flops_per_image
 
 
 def rates(frame, task, names):

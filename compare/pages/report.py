@@ -75,8 +75,8 @@ def report(
 
 
 def _report(folder, asked, implementations, data_source, seed, threads, size, progress, other):
+    from compare.clock.speed import speed
     from compare.evidence import defects
-    from compare.timing import speed
     from compare.training import trained
     from compare.verdict.run import parity
 

@@ -1,4 +1,4 @@
-"""`python -m compare.fused_parts`: what a prediction of `numpy-fused` consists of, each part timed alone.
+"""`python -m compare.clock.parts`: what a prediction of `numpy-fused` consists of, each part timed alone.
 
 One thread, batch 32. Random images: no part looks at what they show.
 """
@@ -6,7 +6,7 @@ One thread, batch 32. Random images: no part looks at what they show.
 import numpy as np
 import threadpoolctl
 
-from compare.stopwatch import time_calls
+from compare.clock.stopwatch import time_calls
 from numpy_cnn.fused import Fused
 
 BATCH = 32

@@ -7,10 +7,11 @@ import tempfile
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, costs, environment, limits, targets
-from compare import threads as threads_
-from compare.rounds import Ratio, difference, paired_ratio
-from compare.turns import noise_floor, prepare, seconds_by_round, take_turns
+from compare import cells, contract, environment, limits
+from compare.clock import costs, targets
+from compare.clock import threads as threads_
+from compare.clock.rounds import Ratio, difference, paired_ratio
+from compare.clock.turns import noise_floor, prepare, seconds_by_round, take_turns
 from compare.verdict.probes import scaled
 
 COLUMNS = [

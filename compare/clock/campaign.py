@@ -3,9 +3,10 @@
 import math
 import tempfile
 
-from compare import limits, turns
+from compare import limits
+from compare.clock import turns
+from compare.clock.rounds import FASTER, SLOWER, difference, paired_ratio
 from compare.progress import progress_bar
-from compare.rounds import FASTER, SLOWER, difference, paired_ratio
 
 
 def campaign(

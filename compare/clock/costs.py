@@ -14,7 +14,7 @@ from compare.contract import ENTRIES
 IMPORTS = 3  # fresh processes that import each, fewer where there are fewer rounds
 LIMIT = 300  # seconds for an import
 UNCOMPILED = {"torch-compiled": "torch"}  # the same code as Python runs it, where that is timed as well
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 # by module of the class: the files that hold network and training step, where that is not the module itself
 CODE = {
     "numpy_cnn.one_by_one": ("numpy_cnn/loops.py", "numpy_cnn/one_by_one.py"),
@@ -40,7 +40,7 @@ def costs(results, rows, threads, rounds=IMPORTS):
         for _ in range(min(rounds, IMPORTS))
         for name in names
     ]
-    imported = cells.run(specs, module="compare.importing")
+    imported = cells.run(specs, module="compare.clock.importing")
     found = []
     for name in names:
         seconds = [r.meta["seconds"] for r in imported if r.spec["implementation"] == name and r.status == "ok"]

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from compare.rounds import SAME, WIDEST, Ratio
+from compare.clock.rounds import SAME, WIDEST, Ratio
 
 
 def against(row):

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from compare import contract, output, plain_files
-from compare.rounds import Ratio, change
+from compare.clock.rounds import Ratio, change
 
 LARGEST = 1 << 26  # bytes of a file of rows that are read
 SLOWER = 1.2

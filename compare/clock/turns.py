@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from compare import cells, limits
+from compare.clock.rounds import WIDEST, paired_ratio
 from compare.contract import ENTRIES
 from compare.limits import BATCHES
 from compare.progress import progress_bar
-from compare.rounds import WIDEST, paired_ratio
 from compare.verdict.probes import scaled
 
 LIMIT = 600  # seconds for one implementation in one round

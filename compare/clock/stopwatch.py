@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare import cells, threads
+from compare import cells
+from compare.clock import threads
 from compare.limits import BATCHES
 
 TASKS = ("predict", "train")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from compare.stopwatch import time_calls
+from compare.clock.stopwatch import time_calls
 from numpy_cnn.checks import pooled_size
 
 FAST = "numpy-fused"

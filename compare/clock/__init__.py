@@ -1,0 +1,1 @@
+"""How fast the implementations are, and how sure that is: timed in turns, as ratios of paired rounds."""
