@@ -30,7 +30,8 @@ def axe(tmp_path_factory):
     if not list(folder.glob("axe-core-*.tgz")):
         if shutil.which("npm") is None:
             pytest.skip("no npm, which brings axe-core: the page's accessibility was not checked")
-        done = subprocess.run(["npm", "pack", AXE], cwd=folder, capture_output=True, text=True, timeout=240)
+        command = ["npm", "pack", AXE, "--fetch-retries", "1", "--fetch-timeout", "60000"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
         if UNREACHABLE.search(done.stderr):
             pytest.skip(f"{NO_NETWORK}npm could not fetch axe-core: the page's accessibility was not checked")
         assert done.returncode == 0, done.stderr
