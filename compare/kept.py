@@ -26,7 +26,7 @@ class Kept:
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.asked: Counter = Counter()
-        packages = sorted((each.name, each.version) for each in importlib.metadata.distributions())
+        packages = sorted({(each.name, each.version) for each in importlib.metadata.distributions()})
         code = sorted(path for room in ("compare", *_grounds()) for path in (ROOT / room).rglob("*.py"))
         self.about = [packages, sys.version, environment.processor(), [_sha256(path) for path in code]]
 

@@ -174,6 +174,7 @@ def other_backends():
     return compare.parity("keras-jax,keras-torch", "sample", few=True, path=False)
 
 
+@pytest.mark.thorough
 def test_other_backends_agree_and_are_what_they_are_called(other_backends):
     assert set(run_module.passed(other_backends)) == {"keras-jax", "keras-torch"}
     told = other_backends.attrs["environment"]
@@ -185,6 +186,7 @@ def test_other_backends_agree_and_are_what_they_are_called(other_backends):
     assert counts["keras-jax", "float32"] == counts["keras-jax", "float64"] == counts["keras-torch", "float32"] > 60
 
 
+@pytest.mark.thorough
 def test_what_keras_on_torch_does_not_offer_says_why(other_backends):
     """Once Keras multiplies float64 in float64, `keras_cnn.on_torch` offers it by itself, and this is to be removed."""
     lacking = other_backends[other_backends["outcome"] == "not offered"]

@@ -367,6 +367,7 @@ def test_unknown_size_brings_the_nearest():
         pages.report(size="quik")
 
 
+@pytest.mark.thorough
 def test_report_of_one_implementation(tmp_path, monkeypatch):
     monkeypatch.setattr(again, "DEFECTS", again.DEFECTS[:1])
     result = pages.report(tmp_path / "report", "numpy-layers", "sample", size="quick", progress=False)

@@ -115,9 +115,9 @@ def test_tutorial_file(written):
     assert subject.one_image and subject.applied_rate == 4096.0 and subject.dtypes == ("float64",)
     assert any("(F, I, J)" in line for line in subject.assumptions)
     with pytest.raises(NotOfferedError, match="channels"):
-        subject(input_shape=(9, 8, 2))
+        subject(input_shape=(9, 8, 2)).forward_stage("conv", np.zeros((1, 9, 8, 2)))
     with pytest.raises(NotOfferedError, match="padding"):
-        subject(padding="same")
+        subject(padding="same").forward_stage("conv", np.zeros((1, 28, 28, 1)))
     with pytest.raises(NotOfferedError, match="one image"):
         subject().step(np.zeros((2, 28, 28, 1)), np.array([1, 2]), 0.1)
 

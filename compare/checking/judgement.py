@@ -203,10 +203,7 @@ def _explain(judgement, evidence, declared, search):
         else:
             found = diagnose(evidence.on(base), candidates)
     if count and search and not found:
-        # what a convention seems to explain may be a mistake by the same factor
-        plain = min(tried, key=lambda entry: entry[1])
-        options = [(each[2], each[3], _stage_by_stage(evidence.on(each[3]), candidates)) for each in (worth[0], plain)]
-        conventions, base, judgement.by_stage = min(options, key=lambda each: sum(not d for d in each[2].values()))
+        judgement.by_stage = _stage_by_stage(evidence.on(base), candidates)
     judgement.diagnosis, judgement.conventions = found, conventions
     if base:
         unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)}

@@ -6,6 +6,7 @@ import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from compare import guard
 from compare.checking import models, notebook
 from compare.checking.explaining import explain
 from compare.checking.stranger import PROJECT, Stranger
@@ -134,7 +135,7 @@ def _import(file, stranger, left_out, project=False):
 def _defined(file, error, left_out):
     """The text of what a file defines, which fails as a whole; None where that is all of it, or it is no Python."""
     cause = error.__cause__
-    if isinstance(cause, RaisedError) and "SyntaxError" in cause.raised["bases"]:
+    if isinstance(cause, RaisedError) and "SyntaxError" in cause.raised["bases"] or guard.MET in str(error):
         return None
     source, note = notebook.definitions([file.read_text(errors="replace")], file.name, "file")
     if note is None or not DEFINED.search(source):

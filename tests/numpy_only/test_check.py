@@ -27,5 +27,9 @@ def test_with_its_one_change_it_agrees(tmp_path):
 
 
 def test_a_file_that_needs_a_framework(tmp_path):
-    (tmp_path / "net.py").write_text("import no_such_framework\n")
-    assert compare.check(tmp_path / "net.py").exit_code == 4
+    softmax = (
+        "def softmax(z):\n    e = np.exp(z - z.max(axis=1, keepdims=True))\n    return e / e.sum(axis=1, keepdims=True)"
+    )
+    (tmp_path / "net.py").write_text(f"import no_such_framework\nimport numpy as np\n\n\n{softmax}\n")
+    result = compare.check(tmp_path / "net.py")
+    assert result.exit_code == 0 and "what uses it is not judged: No module named 'no_such_framework'" in str(result)
