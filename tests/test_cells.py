@@ -30,7 +30,7 @@ def code(tmp_path, monkeypatch):
 
 def run_cell(name, tmp_path, limit=60.0, task="import", package="numpy", **more):
     """Run one cell of a made implementation: a worker that knows it by its source file."""
-    starter = tmp_path / "compare_worker.py"
+    starter = tmp_path / f"{name}_worker.py"  # a file of the same second and size is taken for this one
     starter.write_text(
         "import sys\n"
         "from compare import contract, worker\n"

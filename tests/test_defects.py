@@ -82,7 +82,9 @@ def test_accuracy_tells_hardly_any_of_them_apart(whole):
 
 
 @pytest.mark.parametrize("only", [SOME[:2], pytest.param(SOME, marks=pytest.mark.thorough)], ids=["few", "some"])
-@pytest.mark.parametrize("implementation", OTHERS)
+@pytest.mark.parametrize(
+    "implementation", [pytest.param(name, marks=pytest.mark.thorough) if "keras" in name else name for name in OTHERS]
+)
 def test_in_the_other_implementations_too(implementation, only):
     frame = compare.defects(implementation, "sample", only=only, train=False, progress=False)
     assert named_right(frame, evidence.select_defects(only))

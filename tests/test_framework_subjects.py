@@ -195,7 +195,10 @@ def test_right_torch(style, written):
     agrees(compare.check(written(text)), floor, note)
 
 
-@pytest.mark.parametrize("mistake", WRONG)
+SLOW = "padding on one side"  # no known defect explains it, so all of them are tried
+
+
+@pytest.mark.parametrize("mistake", [pytest.param(m, marks=pytest.mark.thorough) if m == SLOW else m for m in WRONG])
 def test_wrong_torch(mistake, written):
     pytest.importorskip("torch")
     pairs, stage, name = WRONG[mistake]

@@ -22,7 +22,7 @@ def awkward(dtype):
     return parameters
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.thorough), "float64"])
 def test_from_any_file_to_any_other(tmp_path, dtype):
     """A round through all four kinds, each written and read: npz, PyTorch, Keras, safetensors, and back to npz."""
     wanted = awkward(dtype)

@@ -43,6 +43,7 @@ def without_time(document):
     }
 
 
+@pytest.mark.thorough
 def test_killed_in_the_middle_it_goes_on(tiny, tmp_path, monkeypatch):
     common = ["report", "--quick", "--data", str(tiny), "--implementations", "numpy-fused"]
     command = [sys.executable, "-m", "compare", *common, "--output", str(tmp_path / "report")]

@@ -112,6 +112,7 @@ def test_the_first_image_that_is_predicted_otherwise():
     assert (row["same_until"], row["apart"]) == (2, 0) and np.isnan(row["apart_from"])
 
 
+@pytest.mark.thorough
 def test_a_wrong_learning_rate_is_a_difference(tmp_path):
     """By one part in ten thousand, which no accuracy shows. With the right one NumPy's layers are equal to rounding."""
     digits = data.load("sample")
