@@ -23,6 +23,7 @@ RIGHT = {
     "from_above": 1,
     "named_like_nothing.py": 5,
     "script_without_its_data.py": 2,
+    "sped_up.py": 1,
     "told_that_it_trains.py": 8,
     "dense_for_one.py": 4,
     "ends_in_relu.py": 7,

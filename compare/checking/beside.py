@@ -17,15 +17,10 @@ from pathlib import Path
 FOLDERS: list[Path] = []
 PREFIX = "checked_"
 ABSENT: dict[str, str] = {}  # by name, why it is not there
-FRAMEWORKS = (
-    "torch",
-    "tensorflow",
-    "keras",
-    "jax",
-    "onnx",
-    "onnxruntime",
-)  # what installs them is told
+# what installs these is told
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "onnx", "onnxruntime")
 TRANSPARENT = ("numba", "tqdm")  # what these are called with computes as well without them
+RANGES = ("prange", "trange")  # but for theirs of Python's range
 LEFT_OUT = "__left_out__"
 _INSTALLED = {"site-packages", "dist-packages"}
 _plain_import = builtins.__import__
@@ -47,7 +42,7 @@ class Absent:
     def __getattr__(self, name):
         if name[:2] == "__":
             raise AttributeError(name)
-        return self
+        return range if self._transparent and name in RANGES else self
 
     def __mro_entries__(self, bases):
         """As a base class it is none."""

@@ -83,10 +83,12 @@ def _of_network(classes, subject, files, problems):
     """The subject of functions, or of the class of a whole network that stands beside a few of them."""
     if subject is None or "conv" in subject.plans:
         return subject
-    found = whole.subject(classes, files, Problems())
+    apart = Problems()
+    found = whole.subject(classes, files, apart)
     if found is None:
-        reason = f"not connected beside {', '.join(plan.name for plan in subject.plans.values()) or 'its loss'}"
-        problems.unconnected += [(name, reason) for name, cls in classes.items() if _is_network(name, cls)]
+        told, reason = dict(apart.unconnected), "it holds no weights of this network's shapes"
+        networks = [name for name, cls in classes.items() if _is_network(name, cls)]
+        problems.unconnected += [(name, told.get(name, reason)) for name in networks]
     return found or subject
 
 

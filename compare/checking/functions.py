@@ -182,6 +182,8 @@ def find_function(functions, stage, files, first=False, after=None):
     end = max((each.stranger.spent + each.stranger.limit / SHARE for each in forwards), default=0.0)
     for forward, shape, bias in itertools.product(forwards, _shapes(stage), BIASES.get(stage, ((-1,),))):
         if forward.stranger.spent > end:
+            if best is not None and best[0].agreed:
+                break
             raise trying.NotConnectedError(stage, "the time for finding out how it is called was not enough")
         try:
             found = layers.connect(layer_class(stage, forward, backward, shape, bias), stage, files, first, after)
