@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 
 import click
@@ -73,6 +74,29 @@ def _own_folder():
                 held.close()
 
 
+@contextlib.contextmanager
+def _swallowed_signals():
+    """Let a signal come once more whose exception Python swallowed, as it does in a destructor or a weak reference."""
+    before = sys.unraisablehook
+
+    def hook(unraisable):
+        error = unraisable.exc_value
+        number = error.code - 128 if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
+        number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else number
+        if number not in signal.valid_signals():
+            before(unraisable)
+            return
+        later = threading.Timer(0.01, os.kill, (os.getpid(), number))
+        later.daemon = True  # here the exception would be swallowed again
+        later.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def main(arguments=None):
     """Run the command line and end the process with its exit code."""
     try:
@@ -80,7 +104,7 @@ def main(arguments=None):
             if hasattr(signal, name):  # so that cells are ended on the way out
                 signal.signal(getattr(signal, name), lambda *_, number=number: sys.exit(number))
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with _own_folder():
+        with _swallowed_signals(), _own_folder():
             code = cli.main(arguments, prog_name="python -m compare", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

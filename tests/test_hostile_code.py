@@ -299,6 +299,34 @@ def test_a_signal_while_it_still_imports_gives_no_traceback(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
+SWALLOWED = """
+import os, sys, time, weakref
+from compare import cli
+
+class Thing:
+    pass
+
+def work(*_, **__):
+    thing = Thing()
+    watched = weakref.ref(thing, lambda _: os.kill(os.getpid(), int(sys.argv[1])))
+    del thing
+    time.sleep(20)
+    print("it went on")
+
+cli.cli.main = work
+cli.main([])
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("number, ending", [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_a_callback_ends_the_command_too(number, ending):
+    command = [sys.executable, "-c", SWALLOWED, str(int(number))]
+    done = subprocess.run(command, cwd=failure.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == ending and "Traceback" not in done.stderr, done.stderr
+    assert "it went on" not in done.stdout
+
+
 @LINUX
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
 def test_what_an_ended_command_leaves_is_gone_by_the_next(tmp_path, number, monkeypatch):
