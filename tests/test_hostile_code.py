@@ -116,8 +116,21 @@ def test_nothing_that_checked_code_started_is_left(tmp_path, way, ends):
     assert [pid for pid in pids if not gone(pid, 1)] == []
 
 
+def _kill_once_there_is(file, process):
+    end = time.monotonic() + 60
+    while not (file.exists() and file.read_text()):
+        assert time.monotonic() < end, "it did not begin"
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+
+
+STUCK = ["np.linalg.svd(np.ones((6000, 6000)))", "os.kill(os.getppid(), 9); time.sleep(60)"]
+
+
 @LINUX
-@pytest.mark.parametrize("stuck", ["np.linalg.svd(np.ones((6000, 6000)))", "os.kill(os.getppid(), 9); time.sleep(60)"])
+@pytest.mark.parametrize("stuck", STUCK)
 def test_a_cell_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
     """A thread of its own in Python would wait for the call to end."""
     (tmp_path / "stuck.py").write_text(
@@ -127,31 +140,19 @@ def test_a_cell_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
     parent = "from compare import cells; cells.run([{'threads': 1, 'limit': 60}], module='stuck')"
     path = os.pathsep.join((str(failure.ROOT), str(tmp_path)))
     process = subprocess.Popen([sys.executable, "-c", parent], env={**os.environ, "PYTHONPATH": path})
-    end = time.monotonic() + 20
-    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.kill()
-    process.wait()
+    _kill_once_there_is(tmp_path / "pid", process)
     assert gone(int((tmp_path / "pid").read_text()), 2)
 
 
 @LINUX
-@pytest.mark.parametrize("stuck", ["np.linalg.svd(np.ones((6000, 6000)))", "os.kill(os.getppid(), 9); time.sleep(60)"])
+@pytest.mark.parametrize("stuck", STUCK)
 def test_checked_code_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
     (tmp_path / "stuck.py").write_text(
         f"import os, time\nimport numpy as np\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n{stuck}\n"
     )
     parent = f"import compare; compare.check({str(tmp_path / 'stuck.py')!r}, timeout=600)"
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=failure.ROOT, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.kill()
-    process.wait()
+    _kill_once_there_is(tmp_path / "pid", process)
     assert gone(int((tmp_path / "pid").read_text()), 2)
 
 

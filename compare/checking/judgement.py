@@ -144,6 +144,7 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
     troubled(rows, meta.get("troubles", []), offered)
     limits = limits_of(rows, meta["refused"])
     evidence = Evidence(rows, rounded, path, observed, manner)
+    # names come from the process of the code, which may make up others: these say nothing
     declared = [DECLARED[name] for name in meta["conventions"] if name in DECLARED]
     judgement, unexplained = Judgement(rows, limits=limits, evidence=evidence), [dict(row) for row in rows]
     if any(row["outcome"] == "differs" for row in rows):
