@@ -31,11 +31,12 @@ from numpy_cnn import load_weights, save_weights  # noqa: E402
 
 # of all mutants, by format; one of HDF5 takes a process, and so a third of a second
 SHARES = {".npz": 0.3, ".safetensors": 0.3, ".pt": 0.09, ".gz": 0.3, ".weights.h5": 0.01}
+ONE = ("--epochs", "1", "--seeds", "1", "--start", "own")  # training, which lasts a second
 COMMANDS = (
     ["list", "--implementations", "numpy-layers", "--json", "out.json"],
     ["data", "show", "--data", "sample"],
     ["parity", "--implementations", "numpy-layers", "--data", "sample", "--no-path", "--json", "out.json"],
-    ["accuracy", "--implementations", "numpy-layers", "--data", "sample", "--epochs", "1", "--json", "out.json"],
+    ["accuracy", "--implementations", "numpy-layers", "--data", "sample", *ONE, "--json", "out.json"],
     ["check", str(ROOT / "docs" / "examples" / "my_cnn.py"), "--save", "case", "--json", "out.json"],
     ["convert", "a.npz", "b.safetensors"],
 )
