@@ -109,6 +109,7 @@ def accuracy_frame(names, seeds=2, bad=()):
 
 
 def speed_frame(names, bad=(), not_timed=()):
+    """Timings with the first of the names as reference: the second as fast as that, the third slower, in doubt."""
     rows = [
         (name, task, size, 1, 1e-4 / size, 0.9e-4 / size, 1.2e-4 / size, 5, "timed", "")
         for name in names
@@ -117,7 +118,39 @@ def speed_frame(names, bad=(), not_timed=()):
     ]
     rows += [(name, "train", 1, 1, *[np.nan] * 4, "crashed", NOTE) for name in bad]
     frame = pd.DataFrame(rows, columns=timing.COLUMNS[:10]).reindex(columns=timing.COLUMNS)
-    frame.attrs = {**ATTRS, "not_timed": list(not_timed)}
+    for place, row in enumerate(frame[frame["outcome"] == "timed"].to_dict("records")):
+        number = names.index(row["implementation"])
+        ratio = {"ratio": 1.0 + 0.5 * max(0, number - 1), "ratio_low": 0.97 + 0.4 * max(0, number - 1)}
+        ratio |= {"ratio_high": 1.02 + 0.6 * max(0, number - 1), "noise_floor": 0.03, "rounds": 5}
+        ratio["difference"] = "reference" if number == 0 else "no difference" if number == 1 else "slower"
+        more = {"first_seconds": 0.25 + number, "conversion_seconds_per_image": 1e-6 * (number + 1) / row["batch_size"]}
+        more |= {"gemm_share": 0.11 + 0.1 * number, "waited": 0.02, "processors": 1.0}
+        more |= {"pays_after_calls": 1234.0} if number == 2 else {}
+        for column, value in (ratio | more).items():
+            frame[column] = frame[column].astype(object)
+            frame.loc[place, column] = value
+    frame = frame.astype({name: float for name in timing.COLUMNS[10:] if name != "difference"})
+    frame.attrs = {
+        **ATTRS,
+        "not_timed": list(not_timed),
+        "reference": names[0] if names else None,
+        "noise": [{"task": "train", "batch_size": 1, "value": 1.01, "low": 0.98, "high": 1.04, "rounds": 5}],
+        "costs": [
+            {
+                "implementation": name,
+                "import_seconds": 0.25,
+                "first_prediction_seconds": 0.0321,
+                "first_step_seconds": None,
+                "peak_memory_bytes": 123_456_789,
+                "installed_bytes": 987_654_321,
+                "packages": ["numpy", "torch"],
+                "code_lines": 77,
+            }
+            for name in names
+        ],
+        "thread_mismatches": [],
+        "load_average": (0.5, 1.5),
+    }
     return frame
 
 

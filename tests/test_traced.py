@@ -187,8 +187,26 @@ def test_speed_and_defects(written):
                 f"{1e6 / micro:,.0f}",
                 f"{r['seconds_per_image'] / fastest:.2f}x",
             ]
+            doubt = f" ! {(r['ratio_high'] - r['ratio_low']) / r['ratio']:.0%}" if r["implementation"][0] == "k" else ""
+            said = {"reference": "reference", "no difference": "no difference (0.97 - 1.02)"}
+            cells.append(said.get(r["difference"], f"{r['ratio']:.2f}x (1.37 - 1.62){doubt}"))
+            cells += [f"{1e6 * r['conversion_seconds_per_image']:.1f}", f"{r['gemm_share']:.0%}"]
             wanted.append([task, str(size), NAMES[r["implementation"]], *cells])
-    assert [row[:7] for row in table(page, "Time by task")] == wanted
+    assert table(page, "Time by task") == wanted
+    costs = [
+        [
+            NAMES[c["implementation"]],
+            f"{c['import_seconds']:.2f}",
+            f"{c['first_prediction_seconds']:.4f}",
+            "",
+            f"{c['peak_memory_bytes'] / 1e6:,.0f}",
+            f"{c['installed_bytes'] / 1e6:,.0f}",
+            str(len(c["packages"])),
+            str(c["code_lines"]),
+        ]
+        for c in document["costs"]
+    ]
+    assert table(page, "What each costs") == costs and len(costs) == 3
     found = table(page, "What accuracy says of a mistake")
     for row, defect in zip(found, document["defects"], strict=True):
         beside = 100 * (defect["accuracy"] - defect["accuracy_of_right"])
@@ -238,7 +256,14 @@ def test_numbers_in_sentences(written):
     for row in document["misread"]:
         allowed |= {str(row["label"]), str(row["image"]), str(row["read"]), f"{100 * row['sure']:.0f}%"}
     # words of the method: sizes of the network, steps of the path, levels and powers, a year; of float32 and float64
-    method = {"3", "2", "100%", "100", "95%", "2019", "10", "8", "32", "64", "128"}
+    method = {"3", "2", "100%", "100", "95%", "10%", "2019", "10", "8", "32", "64", "128"}
+    allowed |= {"1,000,000", f"{len(document['speed'])}"}  # of the megabytes; of the intervals
+    wide = [r for r in document["speed"] if (r["ratio_high"] - r["ratio_low"]) / r["ratio"] > 0.1]
+    allowed |= {str(len(wide)), *(f"{100 * r['waited']:.0f}%" for r in document["speed"])}
+    allowed |= {f"{load:.1f}" for load in document["load_average"]} | {"1,234"}
+    (noise,) = document["noise"]
+    allowed |= {f"{noise[name]:.3f}" for name in ("value", "low", "high")} | {f"{100 * noise['high'] - 100:.1f}%"}
+    allowed |= {text for r in document["speed"] for text in (f"{r['first_seconds']:.1f}", str(r["batch_size"]))}
     text = re.sub(r"python -m compare .*", "", "\n".join(page.words))  # the commands, which another test types again
     found = set(NUMBER.findall(text))
     assert found - allowed - method == set()
@@ -247,7 +272,7 @@ def test_numbers_in_sentences(written):
 def test_the_report_as_text_says_the_same(written):
     page, _, text = written
     cells = {cell.strip().strip("`*") for line in text.splitlines() if line.startswith("|") for cell in line.split("|")}
-    for begins in ("Worst share", "After the last epoch", "At the end of training", "Time by task"):
+    for begins in ("Worst share", "After the last epoch", "At the end of training", "Time by task", "What each costs"):
         for row in table(page, begins):
             assert {cell for cell in row if cell != "–"} <= cells, row
 

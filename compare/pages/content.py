@@ -7,6 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from compare import output, starts
+from compare.clock import words as speed_words
 from compare.graph import STAGE_OF
 from compare.pages import again, drawn, pictures, plots
 from compare.pages.words import FINE, in_full, listed, title, words
@@ -67,6 +68,8 @@ def content(parity, accuracy, speed, defects, settings, shown, against):
         "drifts": [starts.drift_words(row) for row in starts.drifts(accuracy).to_dict("records")],
         "apart": _apart(trained[trained["start"] == "same"]),
         "speeds": output.speed_table(speed).to_dict("records"),
+        "costs": speed_words.costs_table(speed.attrs["costs"]).to_dict("records"),
+        "doubts": speed_words.lines(speed),
         "defects": output.defects_table(defects).to_dict("records") if defects is not None and len(defects) else [],
         "defect_settings": {} if defects is None else defects.attrs["settings"],
         "broken": [
