@@ -1,4 +1,4 @@
-"""What the arguments of a call of the code may mean, by their names."""
+"""What the arguments of a constructor, and of what prepares a layer, may mean, by their names."""
 
 import inspect
 import itertools
@@ -9,81 +9,9 @@ import numpy as np
 from compare.checking import words
 from compare.checking.orders import KERNEL, Order
 from compare.checking.plan import Sizes
-from compare.contract import NotOfferedError
+from compare.checking.things import Standing
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-def unknown(signature):
-    """Names of required arguments of a backward that its words say nothing about."""
-    known = dict.fromkeys(("rate", "labels", "x", "out", "cache"))
-    required = [p for p in signature.parameters.values() if p.default is p.empty]
-    return [p.name for p in required if p.kind not in VARIADIC and _kind(words.plain(p.name), known) is None]
-
-
-def fill(signature, name, given, hands=(), **known):
-    """(args, kwargs) of a call, by the names of the arguments; defaults are left alone.
-
-    Args:
-        hands: (name, kind) of arguments of which it was found out what they are to be handed.
-        given: for the first argument whose name does not say that it is something else.
-        known: what else can be handed over, by kind: `rate`, `labels`, and of the way back `x` and `out`, what went
-            into forward and what came out, and `cache`, what forward gave beside it.
-    Raises:
-        NotOfferedError: an argument without default for which nothing is known.
-    """
-    parameters = [p for p in signature.parameters.values() if p.kind not in VARIADIC]
-    kinds = [dict(hands).get(p.name) or _kind(words.plain(p.name), known) for p in parameters]
-    required = [p.default is p.empty for p in parameters]
-    if "given" in kinds:
-        first = kinds.index("given")
-    else:
-        free = [n for n, kind in enumerate(kinds) if kind is None] or [
-            n for n, kind in enumerate(kinds) if kind in ("x", "out", "cache")
-        ]
-        first = free[0] if free else -1
-    positional, keywords = [], {}
-    for number, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):
-        if number == first:
-            value = given
-        elif kind in known and (required[number] or kind in ("rate", "labels", "training")):
-            value = known[kind]
-        elif not required[number]:
-            continue
-        elif kind == "training":
-            value = False
-        elif "rate" in known and sum(required) == 2:
-            value = known["rate"]  # the second of two, whatever its name
-        else:
-            raise NotOfferedError(f"{name} wants {parameter.name}, which nothing is known for")
-        if parameter.kind == parameter.POSITIONAL_ONLY:
-            positional.append(value)
-        else:
-            keywords[parameter.name] = value
-    any_arguments = [p for p in signature.parameters.values() if p.kind == p.VAR_POSITIONAL]
-    return ([given], keywords) if first < 0 and any_arguments else (positional, keywords)
-
-
-def _kind(name, known):
-    """What an argument stands for by its plain name: one of `known`, "training", "given" (an upstream gradient)."""
-    if name in words.RATES:
-        return "rate"
-    if name in words.LABELS and "labels" in known:
-        return "labels"
-    if name in words.TRAINING:
-        return "training"
-    if "x" not in known:  # on the way forward there is nothing else
-        return None
-    if (
-        name in words.UPSTREAM
-        or name.startswith(("dl", "dout", "grad", "delta"))
-        or name.endswith(("grad", "gradient"))
-    ):
-        return "given"
-    if name.endswith(words.CACHES):
-        return "cache" if "cache" in known else None
-    meant = {"x": words.INPUT_WORDS, "out": words.OUTPUT_WORDS}
-    return next((kind for kind, names in meant.items() if name in names and kind in known), None)
 
 
 FILTERS_GIVEN = ("IJ", "FIJ", "FCIJ", "IJCF")
@@ -95,8 +23,10 @@ class Meaning:
     """One way in which the arguments of a constructor may be meant.
 
     shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
-    kernel: a window's size as one number, a pair, or the whole shape of the filters. pair: whether a stride is a pair.
-    weights: which of the orders weights that are handed over have. activation: what is asked for where one has to be.
+    kernel: a window's size as one number, a pair, or the shape of all windows, channels last or first. pair: whether a
+        stride is a pair.
+    weights: which of the orders weights that are handed over have. activation: what is asked for where one has to be;
+        "object" is one that changes nothing.
     roles: (name, what it is) of arguments whose names say nothing.
     """
 
@@ -112,17 +42,17 @@ class Meaning:
 def meanings(signature, stage):
     """The `Meaning`s that a constructor's arguments may have, the most usual first."""
     parameters = {words.plain(p.name): p for p in signature.parameters.values()}
-    shapes = range(3) if parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS) else (0,)
+    shapes = range(3) if parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS | words.MAPS) else (0,)
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
-    kernels = ("number", "pair", *(("filters",) if stage == "conv" else ())) if windows else ("number",)
+    kernels = ("number", "pair", *(("last",) if stage == "conv" else ()), "first") if windows else ("number",)
     pairs = (False, True) if parameters.keys() & {"stride", "strides"} else (False,)
     weights = range(4) if parameters.keys() & {"w", "weight", "weights"} else (0,)
     if stage == "conv" and parameters.keys() & words.FILTER_ITSELF:
         weights = range(len(FILTERS_GIVEN) + 1)  # the filter itself, or how many, or how large
     required = [name for name, p in parameters.items() if p.default is p.empty]
-    activations = ("linear", "relu") if set(required) & words.ACTIVATION_WORDS else ("linear",)
+    activations = ("linear", "relu", "object") if set(required) & words.ACTIVATION_WORDS else ("linear",)
     return [
         Meaning(shape, text, kernel, pair, order, activation)
         for activation in activations
@@ -205,8 +135,18 @@ def arguments(signature, name, stage, sizes, dtype, meaning):
     return values | {each: usual[place] for each, place in zip(unknown, places, strict=True)}
 
 
-def preparation(signature, stage, sizes, dtype):
-    """The arguments of a method that prepares a layer, in their order; 0 for a number that nothing is known of."""
+def wants_shape(signature):
+    """Whether a method takes one thing without a default, by its name a shape."""
+    required = [words.plain(p.name) for p in signature.parameters.values() if p.default is p.empty]
+    return len(required) == 1 and required[0] in words.SHAPES | words.SHAPES_IN
+
+
+def preparation(signature, stage, sizes, dtype, shape=0):
+    """The arguments of a method that prepares a layer, in their order; 0 for a number that nothing is known of.
+
+    Args:
+        shape: which of the forms of an input's shape, as of `Meaning`.
+    """
     found = []
     for parameter in signature.parameters.values():
         if parameter.default is not parameter.empty or parameter.kind in (
@@ -215,7 +155,8 @@ def preparation(signature, stage, sizes, dtype):
         ):
             break
         name = words.plain(parameter.name)
-        value = _argument(name, stage, sizes, dtype, Meaning(), parameter.default)
+        name = "inputshape" if name in words.SHAPES else name  # there is no other here
+        value = _argument(name, stage, sizes, dtype, Meaning(shape), parameter.default)
         found.append(0.0 if value is None else value)
     return found
 
@@ -244,9 +185,12 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         if stage == "logits":
             return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
         return ((h, w, c), (c, h, w), (h, w))[meaning.shape]
+    if stage in ("conv", "pool") and name in words.MAPS and default is inspect.Parameter.empty:
+        size = h if name in words.ROWS else w if name in words.COLUMNS else h if h == w else None
+        return size if name in words.ROWS | words.COLUMNS or meaning.shape == 0 else (h, w)
     if name in ("padding", "pad"):
         if stage != "conv" and stage != "whole":  # a pool has none, whatever the convolution has
-            return None if default is not inspect.Parameter.empty else 0
+            return "valid" if meaning.text else None if default is not inspect.Parameter.empty else 0
         same = sizes.padding == "same"
         text = sizes.padding.upper() if isinstance(default, str) and default.isupper() else sizes.padding
         return text if meaning.text else int(same)
@@ -262,8 +206,12 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if words.neutral(name):
         # nothing is added to the gradients, nor kept from step to step, whatever the code would do if it were not told
         return 0.0 if default is inspect.Parameter.empty or isinstance(default, float) else None
+    if name in words.OFF and default is inspect.Parameter.empty:
+        return False
     if name in words.ACTIVATION_WORDS and default is inspect.Parameter.empty:
-        return meaning.activation
+        return Standing("activation") if meaning.activation == "object" else meaning.activation
+    if name in words.OPTIMISERS and default is inspect.Parameter.empty:
+        return Standing("optimiser")
     if stage == "conv" and name in words.FILTER_ITSELF and meaning.weights:
         order = Order(KERNEL, tuple(FILTERS_GIVEN[meaning.weights - 1]))
         return np.zeros(order.shape((3, 3, c, sizes.filters)), dtype)
@@ -283,8 +231,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return p * q * f
     if stage in ("conv", "pool") and name in words.WINDOWS:
         size = 2 if stage == "pool" else 3
-        whole = (3, 3, c, sizes.filters)
-        return {"number": size, "pair": (size, size), "filters": whole}[meaning.kernel]
+        first = (sizes.filters, c, size, size) if stage == "conv" else (sizes.filters, size, size)
+        return {"number": size, "pair": (size, size), "last": (3, 3, c, sizes.filters), "first": first}[meaning.kernel]
     return None
 
 

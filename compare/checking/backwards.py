@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 
-from compare.checking import arguments, arrays, naming, orders, words
-from compare.checking.forwards import prepared, settle
+from compare.checking import arrays, handing, naming, orders, words
+from compare.checking.forwards import settle
 from compare.checking.part import Part, head_upstream, items_of
 from compare.checking.plan import INPUT
+from compare.checking.preparing import prepared
 from compare.checking.things import CrashedError, HungError
 from compare.checking.trying import (
     ATTEMPT,
@@ -35,7 +36,7 @@ def learn_backward(plan, files=()):
         TroubleError: it did what no way to call it excuses.
     """
     methods = plan.make(plan.sizes, np.dtype(np.float64)).methods
-    names = [name for name in naming.BACKWARDS if name in methods]
+    names = naming.backwards_of(methods)
     if not names or plan.stage == "probabilities":  # the softmax's own derivative is no quantity of this network
         return plan
     task = BACKWARD_TASK.get(plan.stage, f"{plan.stage} backward")
@@ -64,7 +65,7 @@ def learn_backward(plan, files=()):
 
 def _hands(signature):
     """What arguments that are named like nothing known may stand for: () first, then what a layer remembers."""
-    names = arguments.unknown(signature)
+    names = handing.unknown(signature)
     kinds = ("given", "x", "out", "cache")
     several = itertools.permutations(kinds, len(names)) if 1 <= len(names) <= len(kinds) else ()
     return [(), *(tuple(zip(names, each, strict=True)) for each in several)]

@@ -5,12 +5,14 @@ looked for in its folder first; a file there whose name is taken (random.py, num
 A package that is not installed is no reason to judge nothing: `Absent` stands for it until something uses it.
 """
 
+import ast
 import builtins
 import importlib.util
 import inspect
 import sys
 import sysconfig
 import types
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -20,6 +22,7 @@ ABSENT: dict[str, str] = {}  # by name, why it is not there
 # what installs these is told
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "onnx", "onnxruntime")
 TRANSPARENT = ("numba", "tqdm")  # what these are called with computes as well without them
+LIKE_NUMPY = ("cupy",)  # NumPy stands for these, whose functions it has
 RANGES = ("prange", "trange")  # but for theirs of Python's range
 LEFT_OUT = "__left_out__"
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -113,6 +116,8 @@ def load(name, file, source=None):
     """
     if name not in sys.modules:
         inside = [str(file.parent)] if file.stem == "__init__" else None
+        if inside and not file.is_file():  # a folder of which its files speak as of a package
+            source = ""
         if source is None:
             spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inside)
             assert spec is not None and spec.loader is not None  # there is a loader for every .py file
@@ -121,6 +126,8 @@ def load(name, file, source=None):
             module = types.ModuleType(name)
             module.__file__ = str(file)
             vars(module)[LEFT_OUT] = left_out
+            if inside:
+                module.__path__ = inside
         sys.modules[name] = module
         try:
             if source is None:
@@ -145,12 +152,50 @@ def _import(name, globals=None, locals=None, fromlist=(), level=0):
             load(known, file)
             name = known + dot + rest
     try:
-        return _plain_import(name, globals, locals, fromlist, level)
+        module = _plain_import(name, globals, locals, fromlist, level)
     except ModuleNotFoundError as error:
-        if file or error.name != top or top in FRAMEWORKS:
+        line = sys._getframe(1).f_lineno
+        if file or error.name != top or top in FRAMEWORKS or line in _provided(globals["__file__"]):
             raise
+        if top in LIKE_NUMPY:
+            ABSENT[top] = f"{error}: NumPy stands for it"
+            return _like_numpy(top)
         ABSENT[top] = str(error)
         return Absent(f"{top} is wanted: {error}", top in TRANSPARENT)
+    known = top == "numpy" or top in sys.stdlib_module_names  # what these no longer have is told with its line
+    installed = not file and not known and getattr(module, "__file__", None) is not None
+    gone = [each for each in fromlist or () if installed and each != "*" and not hasattr(module, each)]
+    if not gone or sys._getframe(1).f_lineno in _provided(globals["__file__"]):
+        return module
+    # a name that the installed version no longer has; what does not use it can be judged all the same
+    stand = types.ModuleType(name)
+    vars(stand).update(vars(module))
+    for each in gone:
+        ABSENT[f"{name}.{each}"] = reason = f"{name} has no {each}"
+        vars(stand)[each] = Absent(reason)
+    return stand
+
+
+@cache
+def _provided(file):
+    """Lines on which a file tries an import and goes on without it."""
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, ValueError, SyntaxError):  # a notebook, or a text that is none
+        return frozenset()
+    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and node.handlers]
+    lines = [range(each.lineno, (each.end_lineno or each.lineno) + 1) for node in tries for each in node.body]
+    return frozenset(line for several in lines for line in several)
+
+
+def _like_numpy(name):
+    """NumPy under another name, with the functions beside that go from the one to the other; the rest does nothing."""
+    numpy = _plain_import("numpy")
+    module = types.ModuleType(name)
+    vars(module).update(vars(numpy) | {"__name__": name, "asnumpy": numpy.asarray})
+    vars(module)["get_array_module"] = lambda *arrays: module
+    vars(module)["__getattr__"] = lambda missing: Absent(f"{name}.{missing} is wanted", transparent=True)
+    return module
 
 
 def _is_under_test(file):

@@ -38,7 +38,7 @@ if __name__ == "__main__":  # before NumPy is here, and its threads: what watche
 
 import numpy as np  # noqa: E402
 
-beside, holding, messages = (_by_place(name, HERE) for name in ("beside", "holding", "messages"))
+beside, holding, messages, standing = (_by_place(n, HERE) for n in ("beside", "holding", "messages", "standing"))
 
 MESSAGE = 2000  # characters of what an exception says
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
@@ -80,7 +80,7 @@ class Caller:
 
     def known(self, message):
         """The thing that a message stands for."""
-        return self.things[message["of"]]
+        return standing.KINDS[message["of"]]() if message["$"] == "standing" else self.things[message["of"]]
 
     def answer(self, asked):
         """What one request gives: a dict; `raised` says what the code raised."""
@@ -137,7 +137,7 @@ class Caller:
             found |= {
                 "kind": "class",
                 "called": thing.__name__,
-                "signature": holding.signature(thing),
+                "signature": holding.constructor(thing),
                 "constants": constants,
             }
             return found | {"methods": self.methods(thing), "exception": issubclass(thing, BaseException)}
@@ -191,6 +191,8 @@ class Caller:
         for name, inner in kept.items():
             if isinstance(inner, dict):
                 own += [(f".{name}", key) for key in inner if isinstance(key, str) and holding.plain(key) in names]
+            elif isinstance(inner, standing.PlainSteps) and "learningrate" in names:
+                own.append((f".{name}", ".learning_rate"))
         for path in own:
             holding.put(self.things[thing], path, value)
         return len(own)

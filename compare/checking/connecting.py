@@ -64,6 +64,7 @@ def of_classes(classes, own_functions, files, problems, named=False, aside=()):
     plans = _layers({name: cls for name, cls in classes.items() if name not in aside}, files, problems, named)
     if not plans:
         return None
+    functions.add(plans, ("conv", "pool", "logits"), own_functions, files, problems, beside=True)
     first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
     others = [cls for name, cls in classes.items() if OTHERS.search(name)]
     loss, of = losses.find_loss_class(others)

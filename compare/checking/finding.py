@@ -75,7 +75,7 @@ def find(target, stranger):
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
         subject = of_classes(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
-        raise NothingFoundError(_nothing(target, [*classes, *own]))
+        raise NothingFoundError("; ".join([_nothing(target, [*classes, *own]), *left_out]))
     return Found(subject, problems, listed, left_out, {**classes, **own})
 
 

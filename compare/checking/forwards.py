@@ -10,9 +10,9 @@ from compare.checking.conventions import ACTIVATIONS
 from compare.checking.keeping import WEIGHTS, weights_of
 from compare.checking.part import Part
 from compare.checking.plan import INPUT, Plan, Sizes, size_of
+from compare.checking.preparing import alive, origin_of, prepared
 from compare.checking.things import AbsentError, CrashedError, HungError, RaisedError
 from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, progress, trouble
-from compare.contract import NotOfferedError
 
 SHARE = 4  # of the time of all calls, one layer may take this part until a way to call it is found
 LIKE = 0.99  # of `_likeness`: the layouts are those of the code, and what it computes with them is wrong
@@ -102,20 +102,6 @@ def _as_stage(plan):
     return dataclasses.replace(plan, stage="head" if plan.gives == "probabilities" else "logits")
 
 
-def prepared(make, plan, methods):
-    """Makers that call, on what `make` makes, a method that many layers want to be called before they are used."""
-
-    def preparing(name):
-        def making(sizes, dtype):
-            code = make(sizes, dtype)
-            code.call(name, *arguments.preparation(methods[name], plan.stage, sizes, dtype))
-            return code
-
-        return making
-
-    return [preparing(name) for name in naming.PREPARES if name in methods]
-
-
 def find_layer(cls, stage, files=(), channels_first=False, after=None):
     """The `Plan` of a layer class: how it is made and called, found by trying.
 
@@ -176,8 +162,10 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
                 continue
             if make in guesses and not tried.agreed:
                 continue
-            if tried.agreed and set(tried.same) == {"channels"} and best is not None and _shape_at(tried, best.sizes):
-                tried = dataclasses.replace(tried, same={})  # right for one channel, and wrong for those it takes
+            if tried.agreed and tried.same and best is not None and _shape_at(tried, best.sizes):
+                tried = dataclasses.replace(
+                    tried, same=best.same
+                )  # right for one channel, and wrong for those it takes
             best = tried if best is None or tried.score > best.score else best
             if best.agreed:
                 break
@@ -189,42 +177,10 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
     if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
         # it ran once, by chance: what it raises at another size would be of our making
         raise NotConnectedError(stage, "no way to call it gave what a right layer gives, at more than one size")
-    paddings = tuple(each.paddings[0] for each in found if each.score >= 2 and each.make is plan.make)
+    paddings = tuple(
+        each.paddings[0] for each in found if each.score >= 2 and origin_of(each.make) == origin_of(plan.make)
+    )
     return dataclasses.replace(plan, paddings=paddings or plan.paddings)
-
-
-def alive(make, stage, forward, sizes, channels_first):
-    """Makers of an object that holds its weights: as it is made, prepared by a method, after a first call."""
-    yield make
-    if not WEIGHTS[stage]:
-        return
-    try:
-        code = make(sizes, np.dtype(np.float64))
-    except (RaisedError, TypeError, NotOfferedError):  # the caller has met the same
-        return
-    plan = Plan(stage, make, "", forward)
-    makers = [make, *prepared(make, plan, code.methods)]
-    yield from makers[1:]
-    for each in makers:
-        for _, inward, _ in orders.flows(stage, channels_first):
-            yield called(each, stage, forward, inward)
-
-
-def called(make, stage, forward, inward):
-    """A maker whose object has gone forward once: many layers make their weights only then."""
-
-    def making(sizes, dtype):
-        part = Part(Plan(stage, make, "", forward, inward=inward, outward=inward), sizes, dtype)
-        given = inward.native(np.zeros(_input_shape(stage, sizes), dtype))
-        part.last = {"x": given}
-        part._call(forward, given, labels=np.zeros(len(given), int))
-        return part.code
-
-    return making
-
-
-def _input_shape(stage, sizes):
-    return (2, *(sizes.pool if stage == "logits" else sizes.input_shape))
 
 
 def _shape_at(plan, sizes):
@@ -256,6 +212,8 @@ def _geometries(makers, stage, padding):
         return [(Sizes((10, 12, 1), 6, 7), ()), (Sizes((28, 28, 1), 6, 7), ("images",)), *one]
     found: list = [] if stage == "logits" else [(Sizes((10, 12, 2), 6, 7, padding), ())]
     found.append((Sizes((10, 12, 1), 6, 7, padding), ("channels",) if stage == "conv" else ()))
+    if stage == "conv":  # for squares alone
+        found.append((Sizes((28, 28, 2), 6, 7, padding), ("images",)))
     for make in makers:
         try:
             held = arrays.arrays_of(make(Sizes(padding=padding), np.dtype(np.float64)))

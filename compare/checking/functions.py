@@ -12,7 +12,7 @@ from compare.checking.forwards import SHARE
 from compare.checking.losses import find_loss
 from compare.checking.naming import stage_of
 from compare.checking.things import AbsentError, RaisedError
-from compare.checking.words import WINDOWS, plain
+from compare.checking.words import RATES, WINDOWS, plain
 
 _KINDS = {
     "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
@@ -20,11 +20,12 @@ _KINDS = {
     "b": "b bias biases",
     "dy": "dy dout dloutput dlout dldout grad da dz doutput gradoutput dnext dh gradout upstream delta d dldy",
     "cache": "cache caches memory",
+    "rate": " ".join(RATES),
 }
 
 # Names for the shape of what went in: of the whole array, without the batch, of a map.
 SHAPES = {"inputshape", "xshape", "shape", "originalshape", "inshape"}
-BIASES = {"conv": ((-1,), (1, 1, 1, -1)), "logits": ((-1,), (1, -1), (-1, 1))}
+BIASES = {"conv": ((-1,), (1, 1, 1, -1), (-1, 1)), "logits": ((-1,), (1, -1), (-1, 1))}
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
 # Arguments that must be given, of a convolution and of pooling.
@@ -45,9 +46,9 @@ def _call(function, known, pool, order):
     """Call by the names of the arguments; those with unknown names get what `order` says, required ones only.
 
     Returns:
-        (what it returns, whether it wrote into the first of `order`).
+        (what it returns, by their kinds the arrays that it wrote into, as they are then).
     """
-    keywords, rest, first = {}, [key for key in order if key in known], ""
+    keywords, rest, kinds = {}, [key for key in order if key in known], {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
@@ -59,6 +60,9 @@ def _call(function, known, pool, order):
             continue
         if kind == "b" and "b" not in known and not required:
             continue
+        if kind == "rate" and "rate" in known:
+            keywords[parameter.name] = known["rate"]
+            continue
         if kind not in rest:
             if not required:
                 continue
@@ -69,10 +73,10 @@ def _call(function, known, pool, order):
         if kind is None:
             raise TypeError(f"{function.__name__} wants {parameter.name}, which nothing is known for")
         keywords[parameter.name] = known[kind]
-        first = parameter.name if kind == order[0] else first
+        kinds[parameter.name] = kind
         rest.remove(kind)
     value, changed = function.call(**keywords)
-    return value, first in changed
+    return value, {kinds[name]: array for name, array in changed.items() if name in kinds}
 
 
 _ONE = inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_ONLY)])
@@ -87,6 +91,7 @@ class Joined:
     stranger: Any = None
     methods: dict = {}
     kept: dict = {}
+    rated, rate = False, 0.0  # whether the way back takes a learning rate, and so moves the weights
 
     def call(self, method, given):
         """(what the function returns, whether it wrote into what it was given)."""
@@ -105,8 +110,28 @@ class Joined:
         self.kept |= {path[0][1:]: value for path, value in pairs}
 
     def set_named(self, names, value):
-        """Functions keep nothing under a name."""
-        return 0
+        """Functions keep nothing under a name; a rate is handed to them each time."""
+        if not self.rated or "rate" not in names:
+            return 0
+        self.rate = value
+        return 1
+
+
+_BACK = ("dy", "cache", "x", "w", "b")
+_WEIGHTS = (("weight", "w"), ("bias", "b"))
+
+
+def _numbered(result):
+    """What a function returned, each by its place."""
+    return enumerate(result if isinstance(result, tuple | list) else [result])
+
+
+def _biased(forward):
+    return any(KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
+
+
+def _same(one, other):
+    return isinstance(one, np.ndarray) and one.shape == other.shape and np.array_equal(one, other)
 
 
 def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
@@ -117,10 +142,12 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
         bias_shape: one of BIASES.
     """
 
-    biased = any(KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
-    shaped = backward is not None and SHAPES & {plain(name) for name in inspect.signature(backward).parameters}
+    biased = _biased(forward)
+    back = set() if backward is None else {plain(name) for name in inspect.signature(backward).parameters}
 
     class Layer(Joined):
+        rated = bool(back & RATES)
+
         def __init__(self, sizes, dtype):
             self.kept: dict = {}
             if shape is not None:
@@ -140,17 +167,32 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
             if isinstance(result, tuple):
                 cache = result[1] if len(result) == 2 else result[1:]
             self._last = {"cache": cache, **known}
-            return result, changed
+            return result, "x" in changed
 
         def backward(self, dy):
-            known, order = {"dy": dy, **self._last}, ("dy", "cache", "x", "w", "b")
+            known = {"dy": dy, **self._last} | ({"rate": self.rate} if self.rated else {})
+            if not self.rated or shape is None:
+                result, changed = self._back(known)
+                return result, "dy" in changed
+            still = dict(_numbered(self._back(known | {"rate": 0.0})[0]))
+            result, changed = self._back(known)
+            left = []
+            for place, each in _numbered(result):
+                # what is a weight at a rate of 0 is that weight after the step
+                own = [name for name, key in _WEIGHTS if key in known and _same(still.get(place), known[key])]
+                self.kept |= dict.fromkeys(own[:1], each)
+                left += [] if own else [each]
+            self.kept |= {name: changed[key] for name, key in _WEIGHTS if key in changed}
+            return tuple(left), "dy" in changed
+
+        def _back(self, known):
             sizes = known["x"].shape
             shapes = (sizes, sizes[1:], sizes[1:3], sizes[2:])
             while True:
                 try:
-                    return _call(backward, known | {"shape": shapes[self._shape]}, stage == "pool", order)
+                    return _call(backward, known | {"shape": shapes[self._shape]}, stage == "pool", _BACK)
                 except RaisedError:  # another shape of what went in may be meant
-                    if not shaped or self._shape == len(shapes) - 1:
+                    if not back & SHAPES or self._shape == len(shapes) - 1:
                         raise
                     self._shape += 1
 
@@ -180,9 +222,14 @@ def find_function(functions, stage, files, first=False, after=None):
     backward = next(iter(_named(functions, stage, backward=True)), None)
     best, failure = None, None
     end = max((each.stranger.spent + each.stranger.limit / SHARE for each in forwards), default=0.0)
+    settled = agreed = None
     for forward, shape, bias in itertools.product(forwards, _shapes(stage), BIASES.get(stage, ((-1,),))):
+        if settled == (forward.name, shape):  # it runs at all sizes: its bias, if any, is of this shape
+            continue
+        if agreed and agreed != (forward.name, shape):  # of one filter any shape of the bias may be right
+            break
         if forward.stranger.spent > end:
-            if best is not None and best[0].agreed:
+            if best is not None and (best[0].agreed or (best[0].score > 1 and not best[0].same)):
                 break
             raise trying.NotConnectedError(stage, "the time for finding out how it is called was not enough")
         try:
@@ -194,7 +241,10 @@ def find_function(functions, stage, files, first=False, after=None):
             continue
         plan = found[0]
         if plan.agreed and (backward is None or set(plan.gradients) == set(plan.weights)):
-            return found
+            if "filters" not in plan.same or not _biased(forward):
+                return found
+            agreed = (forward.name, shape)
+        settled = (forward.name, shape) if plan.score > 1 and not plan.same else settled
         best = found if best is None or _rank(plan) > _rank(best[0]) else best
     if best is None and failure is not None:
         raise failure
@@ -202,12 +252,31 @@ def find_function(functions, stage, files, first=False, after=None):
 
 
 def _rank(plan):
-    return (plan.score, len(plan.gradients))
+    return (plan.score, -len(plan.same), len(plan.gradients))
 
 
 def find_softmax(functions, files, after=None):
     """The `Plan` of a softmax function; None without one."""
     return find_function(functions, "probabilities", files, after=after)[0]
+
+
+def add(plans, stages, functions, files, problems, beside=False):
+    """The plans with those of functions for these stages, where there is none yet. `problems` as of `subject`.
+
+    Args:
+        beside: whether they stand beside layer classes: then one of a single map that is no layer is a helper of these.
+    """
+    for stage in stages:
+        if stage in plans or (stage == "logits" and "head" in plans):
+            continue
+        first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
+        after = plans.get("logits") if stage == "probabilities" else None
+        with problems.of(next(iter(_named(functions, stage)), None)):
+            plan, problem = find_function(functions, stage, files, first, after)
+            if plan is not None and not (beside and not plan.agreed and {"channels", "filters"} <= plan.same.keys()):
+                plans[plan.stage] = plan
+                problems.add(plan.name, problem)
+    return plans
 
 
 def subject(functions, files, problems):
@@ -216,15 +285,7 @@ def subject(functions, files, problems):
     Args:
         problems: `connecting.Problems`, which takes what is wrong with those that were not connected.
     """
-    plans: dict = {}
-    for stage in ("conv", "pool", "logits", "probabilities"):
-        first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
-        after = plans.get("logits") if stage == "probabilities" else None
-        with problems.of(next(iter(_named(functions, stage)), None)):
-            plan, problem = find_function(functions, stage, files, first, after)
-            if plan is not None:
-                plans[plan.stage] = plan
-                problems.add(plan.name, problem)
+    plans = add({}, ("conv", "pool", "logits", "probabilities"), functions, files, problems)
     loss = None
     with problems.of(None):
         loss = find_loss(functions)

@@ -79,6 +79,21 @@ def signature(function, bound=False):
     return found
 
 
+def constructor(cls):
+    """The `signature` of a class; where it hands **keywords on, with what its bases take by name."""
+    found = signature(cls)
+    if found is None or not any(kind == inspect.Parameter.VAR_KEYWORD for _, kind, _ in found):
+        return found
+    known = {name for name, _, _ in found}
+    more = []
+    for base in cls.__mro__[1:-1]:
+        for name, kind, default in signature(vars(base).get("__init__", object.__init__), bound=True) or []:
+            if kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) and name not in known:
+                known.add(name)
+                more.append([name, int(inspect.Parameter.KEYWORD_ONLY), default])
+    return [*found[:-1], *more, found[-1]]
+
+
 def plain(name):
     """A name without case and underscores, as `words.plain`, which cannot be imported where this runs."""
     return name.lower().replace("_", "")

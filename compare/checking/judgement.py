@@ -228,7 +228,7 @@ def _epsilons(evidence):
     found: tuple = ()
     if rows := rows_of("probabilities"):
         found = next(((s,) for s in SUMS if not evidence.unexplained([s.change], rows)), ())
-    if rows := rows_of("loss", "step_loss"):
+    if rows := rows_of("loss") or rows_of("step_loss"):  # that of a step comes of all that is before it as well
         base = [each.change for each in found]
         scales = ([], *([convention.change] for convention in BATCH))
         if all(evidence.unexplained([*base, *scale], rows) for scale in scales if base or scale):

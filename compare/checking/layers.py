@@ -5,9 +5,9 @@ import dataclasses
 
 import numpy as np
 
-from compare.checking import bias
+from compare.checking import arguments, bias
 from compare.checking.backwards import find_way_back
-from compare.checking.forwards import find_layer
+from compare.checking.forwards import find_layer, settle
 from compare.checking.part import Part, head_upstream
 from compare.checking.plan import INPUT
 from compare.checking.things import StrangersError
@@ -42,13 +42,28 @@ def learn_dtypes(plan):
     return dataclasses.replace(plan, dtypes=tuple(dtypes) or ("float64",))
 
 
+def _made_otherwise(cls, plan, files):
+    """(`Plan` with its way back, None) of arguments that go forward as well; None where no others go back either."""
+    weights = {name: [each] for name, each in plan.weights.items()}
+    for make in arguments.constructors(cls, plan.stage) if plan.agreed else []:
+        with contextlib.suppress(NotConnectedError, TroubleError):  # what the first way met is told
+            flow = (plan.one_image, plan.inward, plan.outward)
+            other = settle(dataclasses.replace(plan, make=make), [flow], weights, plan.sizes, files)
+            if other.agreed:
+                return find_way_back(other, files), None
+    return None
+
+
 def connect(cls, stage, files=(), channels_first=False, after=None):
     """(`Plan`, what is wrong with its way back or None) of a layer class. Arguments and errors as of `find_layer`."""
-    plan, problem = find_layer(cls, stage, files, channels_first, after), None
+    plan = find_layer(cls, stage, files, channels_first, after)
+    problem: Exception | None = None
     try:
         plan = find_way_back(plan, files)
-    except (NotConnectedError, TroubleError) as error:
+    except TroubleError as error:
         problem = error
+    except NotConnectedError as error:
+        plan, problem = _made_otherwise(cls, plan, files) or (plan, error)
     with contextlib.suppress(StrangersError, *ATTEMPT):  # what raises here is raised where it is judged, and told
         plan = dataclasses.replace(plan, bias=bias.judge(plan))
     return learn_dtypes(plan), problem

@@ -18,6 +18,7 @@ FILES = (("conv", "convolution"), ("maxpool", "pool", "max_pool", "pooling"), ("
 BESIDE = re.compile(r"^class (sgd|gradient_?descent|\w*(cross_?entropy|nll)\w*)\b", re.I | re.M)
 IMPORTED = re.compile(r"^\s*(?:from|import)\s+([A-Za-z_]\w*)", re.M)
 DEFINED = re.compile(r"^(async )?(def|class) ", re.M)
+RELATIVE = re.compile(r"^\s*from\s+(\.+)", re.M)
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 
 
@@ -115,7 +116,8 @@ def _import(file, stranger, left_out, project=False):
         source, note = notebook.definitions([text], file.name, "file")
     left_out += [note] if note else []
     folder, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
-    while source is None and (folder / "__init__.py").is_file():
+    above = 0 if source else _above(file)
+    while source is None and ((folder / "__init__.py").is_file() or len(parts) <= above):
         folder, parts = folder.parent, [folder.name, *parts]
     outermost = folder / parts[0] / "__init__.py" if file.parent != folder else file
     try:
@@ -130,6 +132,11 @@ def _import(file, stranger, left_out, project=False):
             return run_loading(lambda: stranger.load("file", **again), file)
         except ImportFailedError:
             raise error from None
+
+
+def _above(file):
+    """How many folders up a file's relative imports reach: these are packages, whether or not they say so."""
+    return max(map(len, RELATIVE.findall(file.read_text(errors="replace"))), default=0)
 
 
 def _defined(file, error, left_out):

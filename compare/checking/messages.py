@@ -151,6 +151,6 @@ def decoded(value, blob, known, at, depth=0):
         return np.array([*items, None], object)[:-1].reshape(value["shape"])
     if kind == "dtype":
         return np.dtype(value["of"]).type
-    if kind != "ref":
+    if kind not in ("ref", "standing"):
         raise ValueError(f"found {kind!r}")
     return known(value)

@@ -34,7 +34,7 @@ _BEGINS = r"(^|_|(?<=[a-z0-9])(?=[A-Z]))"
 LAYER_NAMES = {
     stage: re.compile(_BEGINS + words)
     for stage, words in (
-        ("conv", r"(?i:conv)(?!erge|ert|ention)(?!.*(?i:[13]d|transpose))"),
+        ("conv", r"(?i:conv(?!erge|ert|ention)(?!.*([13]d|transpose))|cnn_?layer)"),
         ("pool", r"(?i:max_?pool|avg_?pool|average_?pool|mean_?pool|pool)"),
         ("logits", r"(?i:dense|fully_?connected|fc(?![a-z])|linear|affine|softmax|output)"),
     )
@@ -54,9 +54,26 @@ FORWARDS = _names(
 BACKWARDS = _names(
     "backprop backward back bprop backward_pass backpropagation backpropagate back_propagation back_propagate "
     "backward_propagate backward_propagation backward_prop back_prop backwardPropagation backwardPass backProp "
-    "backPropagation _backward gradient"
+    "backPropagation backwards _backward gradient"
 )
+_BACKWARD_LIKE = re.compile("back|bprop|grad|calc.*error", re.I)
 PREPARES = _names(
     "initialize init build prepare compile setup init_weights initialize_weights initialize_parameters "
     "init_params init_parameters reset_parameters set_input_shape reset"
 )
+
+
+def backwards_of(methods):
+    """Names of the methods that may be the way back: the known ones; without any, those that are named like one."""
+    known = [name for name in BACKWARDS if name in methods]
+    return known or [
+        name
+        for name, signature in methods.items()
+        if _BACKWARD_LIKE.search(name)
+        and name[:1] != "_"
+        and sum(p.default is p.empty for p in signature.parameters.values()) < 4
+    ]
+
+
+# Methods that say what comes out of what comes in, where a layer first hears of it
+SHAPES = _names("get_output_shape output_shape compute_output_shape set_shape get_output_dim infer_shape")

@@ -18,6 +18,9 @@ DENSE = "PQFK"
 # the kernel's rows and columns in the other order would make a transposed convolution right.
 KERNELS = ("FIJ", "IJF", "IJCF", "FCIJ", "FIJC", "CFIJ", "CIJF", "IJFC", "IJC", "CIJ", "IJ")
 FLAT_KERNELS = (("F", "CIJ"), ("F", "IJC"), ("CIJ", "F"), ("IJC", "F"), ("F", "IJ"), ("IJ", "F"))
+# Flat in one order, and kept in the shape of another: windows are taken out otherwise than the shape says. It is a
+# convolution all the same.
+RESHAPED = ((("CIJ", "F"), "IJCF"), (("F", "IJC"), "FCIJ"), (("F", "CIJ"), "FIJC"), (("F", "CIJ"), "IJCF"))
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,16 @@ class Order:
     house: its letters in the order of the contract.
     axes: the code's axes; one of several letters is those joined, one of none has size 1. A letter that is missing is
         an axis that the code does not have, so that its size must be 1.
+    kept: the letters of the shape that it is kept in, where that is another.
     """
 
     house: str
     axes: tuple[str, ...]
+    kept: str = ""
 
     def __str__(self):
-        return f"({', '.join('*'.join(axis) or '1' for axis in self.axes)})"
+        flat = f"({', '.join('*'.join(axis) or '1' for axis in self.axes)})"
+        return f"{flat} in the shape ({', '.join(self.kept)})" if self.kept else flat
 
     @property
     def letters(self):
@@ -46,7 +52,7 @@ class Order:
         for letter, size in sizes.items():
             if letter not in self.letters and size != 1:
                 raise NotOfferedError(f"arrays {self} have no axis {letter}: {size} asked for, only 1 is possible")
-        return tuple(int(np.prod([sizes[letter] for letter in axis])) for axis in self.axes)
+        return tuple(int(np.prod([sizes[letter] for letter in axis])) for axis in self.kept or self.axes)
 
     def native(self, x):
         """A fresh contiguous copy of x, of the contract's shape, as the code wants it."""
@@ -61,7 +67,7 @@ class Order:
         Raises:
             ValueError: another number of axes, or joined axes of another size.
         """
-        if y.ndim != len(self.axes):
+        if y.ndim != len(self.kept or self.axes):
             raise ValueError(f"found an array of shape {y.shape}, wanted axes {self}")
         if any(len(axis) != 1 for axis in self.axes):
             sizes = dict(zip(self.house, house_shape, strict=True))
@@ -74,6 +80,7 @@ class Order:
 def kernel_orders(shape, channels, filters):
     """The `Order`s that a kernel array of this shape may have, the usual ones first."""
     orders = [Order(KERNEL, tuple(axes)) for axes in (*KERNELS, *FLAT_KERNELS)]
+    orders += [Order(KERNEL, axes, kept) for axes, kept in RESHAPED if channels > 1]  # of one channel they are the same
     return [order for order in orders if _fits(order, shape, (3, 3, channels, filters))]
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from compare.checking import arguments, arrays, words
+from compare.checking import arrays, handing, words
 from compare.checking.plan import RATE, size_of
 from compare.contract import NotOfferedError
 
@@ -230,7 +230,10 @@ class Part:
 
     def _call(self, method, given, **known):
         code = self.code
-        positional, keywords = arguments.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
+        if self.plan.stage in ("conv", "pool"):
+            known["stride"] = 2 if self.plan.stage == "pool" else 1
+            known["padding"] = int(self.plan.stage == "conv" and self.sizes.padding == "same")
+        positional, keywords = handing.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
         if not positional and not keywords:  # it takes its input from where it keeps it
             code.set_named(INPUTS, given)
         result, changed = code.call(method, *positional, **keywords)

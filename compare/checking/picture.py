@@ -82,6 +82,8 @@ def _window(found, wrong, upstream):
 
 def _factor(ratio):
     nearest = round(ratio)
+    if nearest == 1:  # it is another number, or nothing would differ
+        return f"{ratio:.8g}"
     return str(nearest) if np.isclose(ratio, nearest, rtol=1e-4, atol=1e-6) else f"{ratio:.4g}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from compare.checking import arrays, words
+from compare.checking.things import Standing, Thing
 from numpy_cnn.layers import Layers
 
 RATE = 4096.0  # a power of two, and large: the weights' own rounding must not drown a gradient read off as their move
@@ -151,6 +152,9 @@ class Plan:
         if not self.agreed and self.chosen:
             parts.append("layouts are the most usual ones, since none gave what a right network gives")
         parts += [f"{self.forward} is told that it is in training"] if self.training else []
+        made = self.make(self.sizes, np.dtype(np.float64))
+        handed = made.stranger.handed.get(made.number, ()) if isinstance(made, Thing) else ()
+        parts += [f"it is handed {' and '.join(Standing.WORDS[kind] for kind in sorted(handed))}"] if handed else []
         parts += [f"{name} {value} only" for name, value in self.same.items()]
         return "; ".join(parts)
 

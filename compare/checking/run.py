@@ -189,7 +189,12 @@ def _notes(result, judgement):
             "dropout, or a state of the call before is left on"
         )
     absent = [f"{line}{because([line])}" for line in meta.get("absent", [])]
-    notes += [f"remark: what uses it is not judged: {line}" for line in absent]
+    # of a package that NumPy stands for, what uses it is judged
+    judged = [line.endswith("stands for it") for line in absent]
+    notes += [
+        f"remark: {'' if each else 'what uses it is not judged: '}{line}"
+        for line, each in zip(absent, judged, strict=True)
+    ]
     if meta.get("frameworks"):
         notes.append(f"remark: it imports {', '.join(meta['frameworks'])}: its numbers may be theirs")
     printed = [line for line in result.log.splitlines() if line.strip()]

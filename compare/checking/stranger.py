@@ -26,6 +26,7 @@ from compare.checking.things import (
     RaisedError,
     SpentError,
     StaleError,
+    Standing,
     StrangersError,
     Thing,
 )
@@ -54,6 +55,7 @@ class Stranger:
         self.dropped: list = []
         self.unread: list = []  # which thing each request is about that was told and not yet answered
         self.broken: dict = {}  # what was raised of these, by thing
+        self.handed: dict = {}  # kinds of what each thing was handed that stands for something
         self.numbered = 0
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process, in __exit__
         self.told: dict = {"ours": set(), "frameworks": set(), "seeded": set(), "absent": set()}
@@ -112,6 +114,7 @@ class Stranger:
         if self.dropped:
             things, self.dropped = self.dropped, []
             self.tell("forget", things=things)
+        self._note(request)
         seconds, begin = self._share(), time.monotonic()
         try:
             return self._exchange({"do": do, **request}, seconds)
@@ -133,6 +136,7 @@ class Stranger:
         """As `ask`, of what gives no value: what it raises is raised by what is next asked of the same thing."""
         if self.process is None:
             self.start()
+        self._note(request)
         begin = time.monotonic()
         self.asking.end = begin + self._share()
         try:
@@ -144,6 +148,11 @@ class Stranger:
         finally:
             self.spent += time.monotonic() - begin
         self.unread.append(request.get("number", request.get("thing")))
+
+    def _note(self, request):
+        values = [*request.get("arguments", []), *request.get("keywords", {}).values()]
+        if kinds := {value.kind for value in values if isinstance(value, Standing)}:
+            self.handed.setdefault(request.get("number", request.get("thing")), set()).update(kinds)
 
     def load(self, do, **request):
         """As `ask`, of what loads a module: it is loaded again whenever the process is a fresh one."""
@@ -264,6 +273,8 @@ def _keep(thing):
         if thing.generation != thing.stranger.generation:
             raise StaleError("made in a process that is no more")
         return {"$": "ref", "of": thing.number}
+    if isinstance(thing, Standing):
+        return {"$": "standing", "of": thing.kind}
     if isinstance(thing, type) and issubclass(thing, np.generic):
         return {"$": "dtype", "of": np.dtype(thing).name}
     raise TypeError(f"found {type(thing).__name__}, wanted a value that can be sent")

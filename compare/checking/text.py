@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 
 from compare.checking.judgement import BESIDE
+from compare.checking.only import only_where
 from compare.checking.rows import FAILED
 from compare.graph import STAGE_OF, STAGE_ORDER
 from compare.verdict import probes
@@ -110,7 +111,10 @@ def failing(result, rows):
     """One line about the most telling of rows that fail."""
     row = _telling([row for row in rows if row["outcome"] in FAILED])
     state = "DIFFERS" if row["outcome"] == "differs" else row["outcome"].upper()
-    return f"{state:<8} {_of(row)}{result.judgement.picture(row).removeprefix(f'{state}: ')}"
+    judgement = result.judgement
+    where = only_where(row, judgement.rows, judgement.evidence.cases) if judgement.evidence else ""
+    state += f" only {where}:" if where else ""
+    return f"{state:<8} {_of(row)}{judgement.picture(row).removeprefix(f'{state}: ')}"
 
 
 def _of(row):

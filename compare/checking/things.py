@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from compare.contract import NotOfferedError
 
@@ -46,6 +46,17 @@ class SpentError(HungError):
 
 class StaleError(Exception):
     """The object was made in a process that is no more."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a layer wants to be handed, of a kind that `standing` has there: one of WORDS."""
+
+    kind: str
+    WORDS: ClassVar = {
+        "optimiser": "an optimiser that takes plain steps",
+        "activation": "an activation that changes nothing",
+    }
 
 
 class Thing:
@@ -148,9 +159,9 @@ class Function:
         return self.call(*arguments, **keywords)[0]
 
     def call(self, *arguments, **keywords):
-        """(what it returns, the places or names of those arguments that it wrote into)."""
+        """(what it returns, by their places or names the arrays that it wrote into, as they are then)."""
         found = self.stranger.ask("call", thing=self.at, method=None, arguments=list(arguments), keywords=keywords)
-        return found["value"], set(found["changed"])
+        return found["value"], found["changed"]
 
 
 @dataclass

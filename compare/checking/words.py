@@ -11,19 +11,22 @@ INPUT_WORDS = _set("x input inputs image images img aprev prev lastinput feature
 OUTPUT_WORDS = _set("out output pooled y z a result")
 UPSTREAM = _set("d dy da dz dh dnext upstream error err gradients gradout loss lossgrad")
 TRAINING = _set("training train istraining istrain trainmode trainingmode savecache keepcache savegrad")
-LABELS = _set("y t label labels target targets ytrue truth onehot yonehot labs trueclass")
+LABELS = _set("yactual ybatch yhot y t label labels target targets ytrue truth onehot yonehot labs trueclass")
 
 # Of a constructor: shapes and sizes, windows, what a layer ends in, and what is added to a gradient unless it is 0.
 SHAPES_IN = _set("inputshape inshape imageshape imgshape inputdims imagedim imagedims xdim xshape")
+SHAPES = _set("shape inputshape size dims inputdims previousshape prevshape")  # of a method that prepares a layer
 DIMENSIONS = _set("indim inputdim indims")  # of a layer of maps these are a shape
 FILTERS = _set(
     "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout "
     "nout nfilter numfilter filternum filtersnum nooffilters filtercount nbfilter outchan outc outch outputdepth "
-    "noutchannels nc nk"
+    "noutchannels nc nk outchsize kernelnumber numberofkernels numberoffilters numberofoutputchannel kernelcount "
+    "numberofoutputchannels nummaps outmaps"
 )
 CHANNELS = _set(
     "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
-    "channel imagechannels inchannel ninchannels nbchannels inchan"
+    "channel imagechannels inchannel ninchannels nbchannels inchan inchsize inmaps numberofchannels "
+    "numberofinputchannel numberofinputchannels"
 )
 INPUTS = _set(
     "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
@@ -32,18 +35,24 @@ INPUTS = _set(
 CLASSES = _set(
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
     "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr "
-    "sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2"
+    "nunits nneuron nodescount sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2"
 )
 WINDOWS = _set(
     "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
     "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
     "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim hfilter wfilter hkernel wkernel pooldim "
-    "samplingfield poolfield"
+    "samplingfield poolfield filterdimension kerneldimension wxsize wysize poolx pooly windowheight windowwidth "
+    "kernelx kernely poolingshape"
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
+# The size of a map, as one number or a pair, where a convolution or a pool is to be told.
+MAPS = _set("inputsize imagesize imgsize insize inputdim inputwidth inputheight height width imageheight imagewidth")
+ROWS, COLUMNS = _set("inputheight height imageheight"), _set("inputwidth width imagewidth")
+OPTIMISERS = _set("optimizer optimiser opt optim")
 ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
 NAMES = _set("name layername")
 MODES = _set("mode pooltype type pooling method")
+OFF = _set("depthwise transposed dilated verbose debug")
 NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
 
 
@@ -54,4 +63,4 @@ def plain(name):
 
 def neutral(name):
     """Whether an argument adds something to a gradient, or keeps something from step to step, unless it is 0."""
-    return name in NEUTRAL or name.startswith(("lam", "reg", "weightdecay"))
+    return name in NEUTRAL or name.endswith("momentum") or name.startswith(("lam", "reg", "weightdecay"))
