@@ -25,6 +25,8 @@ RIGHT = {
     "shape_of_all_filters.py": 3,
     "speaks_of_a_package": 3,
     "told_its_shape.py": 8,
+    "gradients_in_a_list.py": 3,
+    "told_the_batch_size.py": 4,
     "average_pool.py": 2,
     "epsilons_everywhere.py": 3,
     "from_above": 1,

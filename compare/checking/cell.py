@@ -66,8 +66,12 @@ def _subject(spec, code):
         return models.onnx(spec["onnx"]), []
     code.do_path(spec["folders"])
     sys.argv = spec["argv"]
+    caller.beside.serve()  # as where it was loaded first
     for request in spec["loads"]:
-        getattr(code, f"do_{request['do']}")(**{key: value for key, value in request.items() if key != "do"})
+        try:
+            getattr(code, f"do_{request['do']}")(**{key: value for key, value in request.items() if key != "do"})
+        except Exception as error:  # it was loaded before, beside nothing of a framework's
+            raise NotOfferedError(f"it cannot be loaded once more: {type(error).__name__}: {error}") from error
     things = {name: thing for module in code.modules for name, thing in vars(module).items()}
     return models.first([(name, framework, things[name]) for name, framework in spec["listed"]])
 

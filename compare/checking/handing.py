@@ -7,7 +7,7 @@ from compare.contract import NotOfferedError
 
 def unknown(signature):
     """Names of required arguments of a backward that its words say nothing about."""
-    known = dict.fromkeys(("rate", "labels", "x", "out", "cache"))
+    known = dict.fromkeys(("rate", "labels", "batch", "x", "out", "cache"))
     required = [p for p in signature.parameters.values() if p.default is p.empty]
     return [p.name for p in required if p.kind not in VARIADIC and _kind(words.plain(p.name), known) is None]
 
@@ -18,8 +18,9 @@ def fill(signature, name, given, hands=(), **known):
     Args:
         hands: (name, kind) of arguments of which it was found out what they are to be handed.
         given: for the first argument whose name does not say that it is something else.
-        known: what else can be handed over, by kind: `rate`, `labels`, `stride`, `padding`, and of the way back `x` and
-            `out`, what went into forward and what came out, and `cache`, what forward gave beside it.
+        known: what else can be handed over, by kind: `rate`, `labels`, `batch` (how many images), `stride`, `padding`,
+            and of the way back `x` and `out`, what went into forward and what came out, and `cache`, what forward gave
+            beside it.
     Raises:
         NotOfferedError: an argument without default for which nothing is known.
     """
@@ -65,6 +66,8 @@ def _kind(name, known):
         return "labels"
     if name in words.TRAINING:
         return "training"
+    if name in words.BATCHES:
+        return "batch"
     if name in ("stride", "strides", "padding", "pad"):
         return "padding" if name[:3] == "pad" else "stride"
     if "x" not in known:  # on the way forward there is nothing else

@@ -3,8 +3,11 @@
 import numpy as np
 
 from compare.checking import arrays, orders
+from compare.checking.words import plain
 
 WEIGHTS = {"conv": ("conv_weight",), "logits": ("dense_weight", "dense_bias"), "pool": (), "probabilities": ()}
+
+BIASES = {"b", "bias", "biases"}
 
 WEIGHTS |= {"head": WEIGHTS["logits"], "whole": ("conv_weight", *WEIGHTS["logits"])}
 
@@ -31,6 +34,8 @@ def weights_of(code, stage, sizes, channels_first):
             found[name].append((paths, order))
         if not known and stage in ("conv", "whole") and array.size in (sizes.filters, int(np.prod(sizes.conv))):
             zeros += paths
+        elif not known and stage == "conv" and plain(str(paths[0][-1]).lstrip("._")) in BIASES:
+            zeros += paths  # of a size of its own: of more maps, say
     if "dense_bias" in found and not found["dense_bias"]:
         del found["dense_bias"]  # a layer without bias is judged as such
     return found, tuple(zeros)

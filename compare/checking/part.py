@@ -230,9 +230,10 @@ class Part:
 
     def _call(self, method, given, **known):
         code = self.code
+        known["batch"] = len(self.last["x"]) if self.plan.inward.axes[0] == "N" else 1
         if self.plan.stage in ("conv", "pool"):
-            known["stride"] = 2 if self.plan.stage == "pool" else 1
-            known["padding"] = int(self.plan.stage == "conv" and self.sizes.padding == "same")
+            pools = self.plan.stage == "pool"
+            known |= {"stride": 1 + pools, "padding": int(not pools and self.sizes.padding == "same")}
         positional, keywords = handing.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
         if not positional and not keywords:  # it takes its input from where it keeps it
             code.set_named(INPUTS, given)
@@ -292,7 +293,7 @@ def head_upstream(plan, probabilities, labels, count):
     if plan.taken == "one-hot":
         return one_hot
     if plan.taken == "d_logits":
-        return (probabilities - one_hot) / count
+        return (probabilities - one_hot) / (1 if plan.divides else count)  # by whichever of the two does it
     true = probabilities[np.arange(len(labels)), labels]
     if not (true > 0).all():
         raise NotOfferedError("the gradient -1 / p of the probabilities, which backward is given, needs p above 0")

@@ -82,7 +82,7 @@ def _window(found, wrong, upstream):
 
 def _factor(ratio):
     nearest = round(ratio)
-    if nearest == 1:  # it is another number, or nothing would differ
+    if abs(ratio - 1) < 1e-3:  # it is another number, or nothing would differ
         return f"{ratio:.8g}"
     return str(nearest) if np.isclose(ratio, nearest, rtol=1e-4, atol=1e-6) else f"{ratio:.4g}"
 
@@ -95,7 +95,10 @@ def _overall(quantity, found, wanted, allowance):
         middle = float(np.median(ratios))
         slack = 2 * allowance * max(1.0, abs(middle)) + 1e-6 * np.abs(wanted)
         if middle and (np.abs(found - middle * wanted) <= slack).all():
-            return f"{_factor(middle)} times what it should be, everywhere"
+            norm = float(np.linalg.norm(found))
+            clipped = middle < 1 and norm > 0 and abs(norm - round(norm, 1)) < 1e-6 * norm
+            norm_said = f"; its norm is {norm:g}, as of gradients that are clipped to that" if clipped else ""
+            return f"{_factor(middle)} times what it should be, everywhere{norm_said}"
     slack = float(allowance.max()) * 2
     if found.ndim == 4 and found.shape[:2] == (3, 3):
         turns = {

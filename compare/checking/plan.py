@@ -163,7 +163,9 @@ class Plan:
         lines = []
         for path in self.zeros:
             shape = self.make(self.sizes, np.dtype(np.float64)).read(path)[0].shape
-            each = "(F,)" if np.prod(shape) == self.sizes.filters else "one for each output pixel"
+            size = int(np.prod(shape))
+            of_pixels = "one for each output pixel" if size == int(np.prod(self.sizes.conv)) else f"of shape {shape}"
+            each = "(F,)" if size == self.sizes.filters else of_pixels
             judged = "its gradient is judged by itself" if self.bias else "its gradient is not checked"
             lines.append(f"conv has a bias, {arrays.named(path)}, {each}: held at 0, {judged}")
         if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:

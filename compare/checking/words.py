@@ -52,6 +52,7 @@ OPTIMISERS = _set("optimizer optimiser opt optim")
 ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
 NAMES = _set("name layername")
 MODES = _set("mode pooltype type pooling method")
+BATCHES = _set("batchsize bs nbatch batchlen nsamples numsamples nimages numimages")  # how many images there are
 OFF = _set("depthwise transposed dilated verbose debug")
 NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
 
