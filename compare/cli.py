@@ -14,7 +14,15 @@ import traceback
 
 import click
 
-from compare import commands_checking, commands_comparing, commands_speed, failure, guard, plain_files
+from compare import (
+    commands_checking,
+    commands_comparing,
+    commands_exchange,
+    commands_speed,
+    failure,
+    guard,
+    plain_files,
+)
 from compare.options import Commands, say
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
@@ -37,6 +45,8 @@ for _command in (
     commands_comparing.accuracy,
     commands_speed.speed,
     commands_checking.check,
+    commands_exchange.probes,
+    commands_exchange.judge,
     commands_checking.sharpness,
     commands_checking.defects,
     commands_comparing.report,

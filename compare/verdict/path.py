@@ -23,7 +23,7 @@ def judge_path(implementation, path, dtype, observed, raised, same=None):
     if found["conv_weight"] is None:
         missing = judge.failure("raised", raised) if raised else judge.NOT_OFFERED
         found = dict.fromkeys(found, missing)
-    elif all(np.isfinite(observed[PATH, name]).all() for name in PARAMETERS):
+    elif not _misfit(path, observed) and all(np.isfinite(observed[PATH, name]).all() for name in PARAMETERS):
         own = _ends(path, dtype, observed, {} if same is None else same)
         distance = {name: float(np.abs(observed[PATH, name][-1] - own[name]).max()) for name in PARAMETERS}
     rows = []
@@ -44,6 +44,8 @@ def walk(path, dtype, observed, stages):
         return worst
     if losses is None:
         del worst["loss"]
+    if misfit := _misfit(path, observed):
+        return nothing | dict.fromkeys(worst, judge.failure("differs", misfit))
     memory: dict = {}
     before = None
     for step in range(len(states["conv_weight"]) - 1):
@@ -61,6 +63,17 @@ def walk(path, dtype, observed, stages):
             worst[quantity] = _worse(worst[quantity], judge.measured(dtype, found, lambda b=bounded: b, None), step)
         before = {name: bounded.value for name, bounded in right.items()} | {"images": images, "labels": labels}
     return nothing | worst
+
+
+def _misfit(path, observed):
+    """What is of another shape than the path has steps for, in words; "" where all is as wanted."""
+    steps = len(path.images)
+    wanted = {"loss": (steps,)} | {name: (steps + 1, *path.parameters[name].shape) for name in PARAMETERS}
+    for name, shape in wanted.items():
+        found = observed.get((PATH, name))
+        if found is not None and found.shape != shape:
+            return f"{name}: found shape {found.shape}, wanted {shape}"
+    return ""
 
 
 def _batch(path, dtype, step, observed):

@@ -1,0 +1,1 @@
+"""Questions and answers as files, for a network in any language: nothing of it runs here."""
