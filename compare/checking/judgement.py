@@ -268,6 +268,7 @@ def _stage_by_stage(evidence, candidates):
 
 def _explaining(evidence, candidates, stage, rows):
     """The defects that explain all of these rows, those of their own stage if there are any."""
+    rows = sorted(rows, key=lambda row: row["outcome"] == "agrees")  # what differs refutes nearly all of them
     known = [defect for defect in candidates if evidence.explained([defect.change], rows) is None]
     return [defect for defect in known if defect.stage == stage] or known
 

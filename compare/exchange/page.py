@@ -12,7 +12,7 @@ FORMS = {
 WHAT = {
     "conv": "3x3 cross-correlation, stride 1; `same` has a border of zeros",
     "pool": "maximum of each 2x2, stride 2; an odd last row or column is left out",
-    "dense": "pool as a row of R = P*Q*F numbers, times dense_weight, plus dense_bias",
+    "dense": "pool as a row of P*Q*F numbers in this order, times dense_weight, plus dense_bias",
     "probabilities": "softmax over K; some logits are 1e5",
     "loss": "mean over N of -ln(probability of the label)",
     "loss_backward": "up_loss * (probabilities - (1 at the label, else 0)) / N",
@@ -24,15 +24,15 @@ WHAT = {
 PAGE = """\
 # What to compute
 
-A line in `cases.txt` for each folder: `folder dtype padding steps N H W C F K` (in `manifest.json` too). Read what is in
-its `given/`, write what you have into its `alone/` and `run/`, in its dtype, as NAME{suffix}: {form}.
-What you leave out, folders too, is not judged. Then: `python -m compare judge` with this folder.
+A line in `cases.txt` for each folder: `folder dtype padding steps N H W C F K` (the same is in `manifest.json`). Read
+what is in its `given/`, write what you have into its `alone/` and `run/`, in its dtype, as NAME{suffix}:
+{form}.
+What you leave out, whole folders too, is not judged. Then: `python -m compare judge` with this folder.
 
 N images, H rows, W columns, C channels, F filters, K classes. Y, X = H - 2, W - 2, with padding `same` H, W;
 P, Q = Y/2, X/2, rounded down. `labels` (N) are int32. `d_x` is the gradient with respect to `x`, and has its axes.
-
-given: images ({images}), labels (N), {parameters};
-inputs of stages alone: conv, pool, logits; upstream gradients of what these give: up_conv, up_pool, up_logits, up_loss.
+Given: images ({images}), {parameters};
+inputs of stages alone: conv, pool, logits; upstream gradients of the same: up_conv, up_pool, up_logits, up_loss.
 
 `alone/`: each stage by itself, of what is given.
 
@@ -41,17 +41,18 @@ inputs of stages alone: conv, pool, logits; upstream gradients of what these giv
 {alone}
 
 `run/`: a whole pass, each stage on what yours gave before it. Of images and weights {forward};
-of the loss {backward}; if you like also:
+of the loss {backward}. If you like also:
 
-| write | axes | what |
-|---|---|---|
-| predict | (N, K) | what your prediction gives |
-| kept_images, {kept} | as given | images after the pass, weights after the gradients: unchanged |
-| step_loss, {stepped} | one number, as given | the loss, then weights after one step: weight - {rate} * d_weight |
+| write | what |
+|---|---|
+| predict | (N, K), probabilities as your prediction gives them |
+| kept_images, {kept} | images after the pass, weights after the gradients |
+| step_loss, {stepped} | the loss, and the weights after one step: weight - {rate} * d_weight |
 
-`path.*` hold a training path: images (steps, N, H, W, C), labels (steps, N), a batch each. Train {steps} steps of SGD at rate
-{rate}; write into `path/` loss (steps), each before its step, and the three weights (steps + 1, ...): at the start, then after
-each step. Into `head/`, only where dense layer and softmax are one function: {head}.
+`path.*` hold a training path: images (steps, N, H, W, C), labels (steps, N), a batch each. Go {steps} steps of SGD at
+rate {rate}; into `path/` write loss (steps), each before its step, and the three weights (steps + 1, ...): at the
+start, then after each step. Into `head/`, only where dense layer and softmax are one function:
+{head}.
 """
 
 

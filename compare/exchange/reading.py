@@ -13,7 +13,6 @@ from compare import forms, limits, plain, plain_files
 from compare.contract import PARAMETERS
 from compare.exchange.layout import GIVEN, HEADER, LABELS, MANIFEST, SUFFIX, VERSION, folders, read_answer
 from compare.verdict import probes
-from compare.verdict.packing import PATH
 
 LARGEST = 1 << 20  # bytes of a manifest; one of both dtypes has 60,000
 FORM = {
@@ -25,6 +24,7 @@ FORM = {
     "cases": [dict],
     "files": {str: {"sha256": str}},
 }
+LAST_BITS = 1e-4  # relative: any other probe is further away than that
 SHOWN = 5  # names of files that nobody asked for
 
 
@@ -84,7 +84,7 @@ def read(folder):
     found, given, remarks = {}, {}, []
     for each in asked:
         given[each.name] = {
-            name: _given(folder, f"{each.name}/{GIVEN}/{name}{suffix}", about["format"], array, hashes)
+            name: _given(folder, f"{each.name}/{GIVEN}/{name}{suffix}", about, array, hashes)
             for name, array in each.given.items()
         }
         for (mode, quantity), shape in each.answers.items():
@@ -92,6 +92,8 @@ def read(folder):
             if os.path.lexists(path):
                 found[each.probe, each.dtype, mode, quantity] = read_answer(path, about["format"], each.dtype, shape)
         remarks += _strange(folder, each, suffix)
+    answered = sorted({dtype for _, dtype, *_ in found})
+    nothing = [f"nothing is written in {dtype}" for dtype in dtypes if dtype not in answered]
     return Recording(
         folder,
         about["format"],
@@ -99,9 +101,9 @@ def read(folder):
         _cases(asked, given),
         _path(asked, given, probes.check_cases(about["seed"])[1].name),
         found,
-        sorted({dtype for _, dtype, *_ in found}) or dtypes,
+        answered or dtypes,
         _gaps(asked, found),
-        _few(remarks),
+        nothing + _few(remarks),
     )
 
 
@@ -126,20 +128,28 @@ def _manifest(folder):
     return about
 
 
-def _given(folder, name, form, like, hashes):
-    """An array that was given, of the dtype and shape of the array `like`, to the bit as it was written."""
+def _given(folder, name, about, like, hashes):
+    """An array that was given, to the bit as it was written; `like` is what it should be.
+
+    From machine to machine that differs in last bits, since products of arrays add up in another order.
+    """
     path = folder / name
     content = plain_files.read_regular(path, like.nbytes + HEADER)
     if hashlib.sha256(content).hexdigest() != hashes[name]:
         raise ValueError(f"{path}: found it changed, wanted the probe as it was written: its SHA-256 is another")
     try:
         little = like.dtype.newbyteorder("<")
-        array = np.frombuffer(content, little) if form == "raw" else plain_files.npy_array(content)
+        array = np.frombuffer(content, little) if about["format"] == "raw" else plain_files.npy_array(content)
         array = array.reshape(like.shape)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if array.dtype != little:
         raise ValueError(f"{path}: found dtype {array.dtype}, wanted {like.dtype}")
+    size = float(np.abs(like).max())
+    if not (
+        np.array_equal(array, like) if like.dtype == LABELS else np.allclose(array, like, LAST_BITS, LAST_BITS * size)
+    ):
+        raise ValueError(f"{path}: found another probe than that of seed {about['seed']}: write the probes anew")
     return array.astype(np.int64 if like.dtype == LABELS else like.dtype)
 
 
@@ -166,11 +176,10 @@ def _path(asked, given, name):
 
 
 def _gaps(asked, found):
-    """By probe, what it lacks of what another probe has in the same dtype."""
+    """By probe, what it lacks of what another folder has; a dtype in which nothing was written is told elsewhere."""
     lacks: dict = {}
-    of_probes = [each for each in asked if not each.steps]
-    for each in of_probes:
-        anywhere = {tuple(rest) for _, dtype, *rest in found if dtype == each.dtype}
+    anywhere, dtypes = {tuple(call) for _, _, *call in found}, {dtype for _, dtype, *_ in found}
+    for each in (each for each in asked if each.dtype in dtypes):
         missing = [call for call in each.answers if call in anywhere and (each.probe, each.dtype, *call) not in found]
         if missing:
             mode, quantity = missing[0]

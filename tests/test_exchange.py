@@ -1,0 +1,379 @@
+"""Probes as files, and what programs in other languages make of them: judged as `check` judges."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from documentation import ROOT
+from test_check import run_command
+
+from compare import cells
+from compare.checking.judgement import judge_subject
+from compare.exchange.asking import write_probes
+from compare.exchange.judging import judge
+from compare.exchange.layout import SUFFIX, encoded
+from compare.exchange.reading import read
+from compare.graph import QUANTITIES
+from compare.verdict import probes
+from compare.verdict.defects import DEFECTS
+from compare.verdict.inserted import inserted
+from compare.verdict.observe import observe
+from compare.verdict.packing import Question, pack_answer
+from numpy_cnn.layers import Layers
+
+EXAMPLES = ROOT / "docs" / "examples"
+CASES, PATH = probes.check_cases(0)
+OF_CHECK = Question.of(CASES, probes.DTYPES, PATH)
+
+
+def found_by(implementation):
+    """What `check` would see of an implementation, and what it notes of it."""
+    found, noted = observe(OF_CHECK, implementation)
+    assert not noted["raised"]
+    return found, noted
+
+
+def put(folder, found, form="npy"):
+    """Write answers as a program would."""
+    for (case, dtype, mode, quantity), array in found.items():
+        (folder / f"{case}.{dtype}" / mode / f"{quantity}{SUFFIX[form]}").write_bytes(encoded(array, form))
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A folder of probes for each format, to copy."""
+    place = tmp_path_factory.mktemp("asked")
+    for form in SUFFIX:
+        write_probes(place / form, form)
+    return place
+
+
+@pytest.fixture
+def folder(asked, tmp_path):
+    """Copies a folder of probes."""
+
+    def make(form="npy", name="answers"):
+        return Path(shutil.copytree(asked / form, tmp_path / name))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def right():
+    """What the right network gives, by key."""
+    return found_by(Layers)[0]
+
+
+@pytest.fixture
+def odd(folder, right):
+    """Makes a folder in which one case is answered, by the right network."""
+
+    def make(form="npy", name="answers"):
+        place = folder(form, name)
+        put(place, {key: value for key, value in right.items() if key[:2] == ("odd", "float64")}, form)
+        return place
+
+    return make
+
+
+def defect(name):
+    return next(each for each in DEFECTS if each.name == name)
+
+
+NAMES = ("every tied maximum gets the gradient", "momentum left in")
+COMPARED = ("stage", "quantity", "mode", "probe", "dtype", "outcome", "allowance_used", "max_abs_error", "note")
+
+
+@pytest.mark.parametrize(("name", "form"), list(zip(NAMES, SUFFIX, strict=True)))
+def test_a_judge_of_files_says_what_check_says(name, form, folder):
+    found, noted = found_by(inserted(Layers, defect(name).change))
+    arrays, meta = pack_answer(found, noted)
+    of_check = judge_subject(cells.Result({}, "ok", arrays, meta), CASES, PATH, search=False)
+    place = folder(form)
+    put(place, found, form)
+    result = judge(place)
+    of_files = result.judgement
+    assert result.exit_code == 1
+    assert of_files.named == name
+    rows = [[[str(row.get(column)) for column in COMPARED] for row in each.rows] for each in (of_check, of_files)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("form", list(SUFFIX))
+def test_the_right_network_agrees_in_all(form, folder, right):
+    place = folder(form)
+    put(place, right, form)
+    result = judge(place, require="all")
+    assert result.exit_code == 0
+    assert result.counts["passed"] == result.counts["checked"] == 37
+    assert not result.judgement.limits and not result.notes
+
+
+def test_the_page_names_everything_that_is_read(asked):
+    for form, suffix in SUFFIX.items():
+        text = (asked / form / "README.md").read_text()
+        assert len(text.splitlines()) <= 50 and suffix in text
+        names = {name for names in QUANTITIES.values() for name in names}
+        given = {path.stem for path in (asked / form).glob("*/given/*")}
+        for name in names | given:
+            assert name in text.replace("`", " "), name
+        lines = [line.split() for line in (asked / form / "cases.txt").read_text().splitlines()]
+        listed = json.loads((asked / form / "manifest.json").read_text())["cases"]
+        assert [[str(value) for value in case.values()] for case in listed] == lines
+        assert len(lines) == 22
+
+
+def test_what_is_left_out_is_said(folder, right):
+    place = folder()
+    part = {key: value for key, value in right.items() if key[1] == "float64" and key[0] not in ("odd", "path")}
+    put(place, {key: value for key, value in part.items() if key != ("same", "float64", "alone", "d_pool")})
+    (place / "random.float64" / "alone" / "convolution.npy").write_bytes(b"")
+    result = judge(place)
+    text = str(result)
+    assert result.exit_code == 0 and "0 differed" in text
+    assert "not checked: training path (not offered)" in text
+    assert "not written, though other folders have it: float64 alone/conv and 32 more" in result.judgement.limits["odd"]
+    assert "float64 alone/d_pool" in result.judgement.limits["same"]
+    assert "remark: nothing is written in float32" in text
+    assert "random.float64/alone/convolution.npy is not read: no such name; the nearest is conv.npy" in result.notes[1]
+
+
+def test_nothing_written_is_no_agreement(folder):
+    result = judge(folder())
+    assert result.exit_code == 3 and result.counts["checked"] == 0
+
+
+def wrong(place, change):
+    """The row of alone/conv of "odd" in float64 after a change to the file, of which all else is right."""
+    path = place / "odd.float64" / "alone" / "conv.npy"
+    change(path)
+    result = judge(place, search=False)
+    (row,) = (
+        row
+        for row in result.judgement.rows
+        if (row["probe"], row["dtype"], row["mode"], row["quantity"]) == ("odd", "float64", "alone", "conv")
+    )
+    return result, row
+
+
+SHAPE = (3, 7, 11, 4)
+FINDINGS = {
+    "another shape": (lambda a: a[:, 1:], "found shape (3, 6, 11, 4), wanted (3, 7, 11, 4)"),
+    "float32": (lambda a: a.astype("f4"), "found dtype float32, wanted float64"),
+    "whole numbers": (lambda a: a.astype("i8"), "found dtype int64, wanted float64"),
+    "nothing": (lambda a: a[:0], "found shape (0, 7, 11, 4), wanted (3, 7, 11, 4)"),
+    "not a number": (lambda a: a * np.nan, ""),
+}
+
+
+@pytest.mark.parametrize("what", FINDINGS)
+def test_a_wrong_array_is_a_finding(what, odd):
+    change, note = FINDINGS[what]
+    result, row = wrong(odd(), lambda path: np.save(path, change(np.load(path))))
+    assert (result.exit_code, row["outcome"], row["note"]) == (1, "differs", note)
+
+
+@pytest.mark.parametrize("turn", [np.asfortranarray, lambda a: a.astype(">f8")], ids=["Fortran's order", "big-endian"])
+def test_what_a_header_says_of_the_bytes_is_followed(turn, odd):
+    result, row = wrong(odd(), lambda path: np.save(path, turn(np.load(path))))
+    assert (result.exit_code, row["outcome"]) == (0, "agrees")
+
+
+def test_raw_numbers_of_another_size_are_a_finding(odd):
+    for number, (change, note) in enumerate(
+        ((lambda a: a[:, 1:], "found shape (792,), wanted"), (lambda a: a.astype("f4"), "found dtype float32, wanted"))
+    ):
+        place = odd("raw", str(number))
+        path = place / "odd.float64" / "alone" / "conv.bin"
+        change(np.fromfile(path).reshape(SHAPE)).tofile(path)
+        result = judge(place, search=False)
+        assert any(row["note"].startswith(note) for row in result.judgement.rows) and result.exit_code == 1
+
+
+def test_a_training_path_of_another_length_is_a_finding(folder, right):
+    place = folder()
+    put(place, right)
+    path = place / "path.float64" / "path" / "dense_bias.npy"
+    np.save(path, np.load(path)[:-1])
+    result = judge(place)
+    assert result.exit_code == 1
+    assert "training path      DIFFERS  path_loss, dense_bias: found shape (6, 10), wanted (7, 10)" in str(result)
+
+
+def _truncate(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def _pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def _edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+ANSWER = "odd.float64/alone/conv.npy"
+PROBE = "odd.float64/given/conv.npy"
+REFUSED = {
+    "cut answer": (ANSWER, lambda path: _truncate(path, 1000), "declares float64 of shape"),
+    "no header": (ANSWER, lambda path: path.write_bytes(b"1 2 3"), "no .npy header"),
+    "pickle": (ANSWER, lambda path: np.save(path, np.array([None]), allow_pickle=True), "found dtype"),
+    "complex": (ANSWER, lambda path: np.save(path, np.load(path) * 1j), "found dtype"),
+    "huge": (ANSWER, lambda path: os.truncate(path, 1 << 33), "wanted at most"),
+    "pipe": (ANSWER, _pipe, "no regular file"),
+    "folder": (ANSWER, _folder, "no regular file"),
+    "dead link": (ANSWER, lambda path: (path.unlink(), path.symlink_to("nowhere")), "No such file"),
+    "changed probe": (PROBE, lambda path: np.save(path, np.load(path) + 1e-9), "found it changed"),
+    "probe gone": (PROBE, Path.unlink, "No such file"),
+    "probe a pipe": (PROBE, _pipe, "no regular file"),
+    "no manifest": ("manifest.json", Path.unlink, "found no manifest.json in it"),
+    "no JSON": ("manifest.json", lambda path: path.write_text("{"), "found no JSON"),
+    "deep JSON": ("manifest.json", lambda path: path.write_text("[" * 100_000), "found no JSON"),
+    "other JSON": ("manifest.json", lambda path: path.write_text("[]"), "found no manifest of probes"),
+    "huge manifest": ("manifest.json", lambda path: os.truncate(path, 1 << 33), "wanted at most"),
+    "version": ("manifest.json", lambda path: _edit(path, '"schema_version": 1', '"schema_version": 2'), "version 2"),
+    "size": ("manifest.json", lambda path: _edit(path, '"H": 28', '"H": 29'), "found other probes"),
+    "seed": ("manifest.json", lambda path: _edit(path, '"seed": 0', '"seed": 1'), "found another probe than that of"),
+    "large seed": ("manifest.json", lambda path: _edit(path, '"seed": 0', '"seed": -1'), "found a damaged manifest"),
+    "format": ("manifest.json", lambda path: _edit(path, '"npy"', '"csv"'), "found a damaged manifest"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_read_is_one_line_that_begins_with_the_path(what, odd):
+    place = odd()
+    name, damage, said = REFUSED[what]
+    damage(place / name)
+    with pytest.raises((ValueError, OSError), match=said) as error:
+        read(place)
+    text = str(error.value)
+    assert "\n" not in text and str(place) in text.partition("]")[2] + text[: len(str(place))]
+
+
+def test_a_forged_checksum_makes_no_probe(folder):
+    import hashlib
+
+    place = folder()
+    path = place / "odd.float32" / "given" / "conv.npy"
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    np.save(path, np.load(path) * np.float32(1.01))
+    _edit(place / "manifest.json", before, hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(ValueError, match="found another probe than that of seed 0"):
+        read(place)
+
+
+def test_probes_take_no_folder_that_holds_something(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path, tmp_path / "file"):
+        with pytest.raises(ValueError, match="wanted an empty folder or none"):
+            write_probes(place)
+    (tmp_path / "empty").mkdir()
+    write_probes(tmp_path / "empty", dtypes=("float64",))
+    assert len((tmp_path / "empty" / "cases.txt").read_text().splitlines()) == 11
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "empty"}
+    assert read(tmp_path / "empty").asked == ["float64"]
+
+
+def test_the_commands(tmp_path):
+    done = run_command("probes", "mine", "--seed", "7", "--dtype", "float64", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "11 cases, 205,006 numbers; what to compute: mine/README.md\n")
+    assert run_command("probes", "mine", cwd=tmp_path).returncode == 2
+    place = tmp_path / "mine"
+    flipped = inserted(Layers, defect("kernel flipped in the forward pass").change)
+    cases, path = probes.check_cases(7)
+    found, _ = observe(Question.of(cases, ["float64"], path), flipped)
+    put(place, {key: value for key, value in found.items() if key[2] != "path"})
+    arguments = ("judge", "mine", "--json", "rows.json", "--save", "case", "--require", "conv,update")
+    done = run_command(*arguments, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert (
+        "conv      forward  DIFFERS" in done.stdout and "diagnosis: kernel flipped in the forward pass" in done.stdout
+    )
+    document = json.loads((tmp_path / "rows.json").read_text())
+    assert document["diagnosis"][0][0]["name"] == "kernel flipped in the forward pass" and not document["agrees"]
+    assert (tmp_path / "case" / "show.py").exists()
+    (place / "manifest.json").unlink()
+    done = run_command("judge", "mine", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: mine: found no manifest.json") and done.stderr.count("\n") == 1
+    assert run_command("judge", "nowhere", cwd=tmp_path).returncode == 2
+
+
+def compiler():
+    """A C compiler; the tests need one."""
+    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None) or pytest.skip("no C compiler")
+
+
+def build(source, *more):
+    """Compile the C example in a folder; gives the command that answers probes."""
+    strict = ("-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Werror", *more)
+    program = source / f"answer{len(more)}"
+    subprocess.run([compiler(), *strict, "-o", program, "answer.c", "cnn.c", "-lm"], cwd=source, check=True)
+    return program
+
+
+def answer_in_c(source, place):
+    for more in ((), ("-DREAL=float",)):
+        subprocess.run([build(source, *more), place], check=True)
+
+
+def answer_in_javascript(source, place):
+    node = shutil.which("node") or pytest.skip("no Node")
+    subprocess.run([node, source / "answer.mjs", place], check=True)
+
+
+ANSWERS = {"c": answer_in_c, "js": answer_in_javascript}
+
+
+@pytest.fixture(scope="module")
+def answered(asked, tmp_path_factory):
+    """The raw probes, answered by an example; with a mistake, in a file what is there and what is not."""
+    made = {}
+
+    def answer(language, file="", old="", new=""):
+        key = (language, file, old, new)
+        if key not in made:
+            place = tmp_path_factory.mktemp(language)
+            source = Path(shutil.copytree(EXAMPLES / language, place / "source"))
+            if file:
+                assert (source / file).read_text().count(old) == 1
+                _edit(source / file, old, new)
+            made[key] = Path(shutil.copytree(asked / "raw", place / "answers"))
+            ANSWERS[language](source, made[key])
+        return made[key]
+
+    return answer
+
+
+@pytest.mark.parametrize(("language", "quantities"), [("c", 33), ("js", 37)])
+def test_the_examples_are_this_network(language, quantities, answered):
+    result = judge(answered(language), require="all")
+    assert result.exit_code == 0, str(result)
+    assert result.counts["passed"] == result.counts["checked"] == quantities
+    assert not result.judgement.limits and not result.notes
+    assert {row["dtype"] for row in result.judgement.rows} == set(probes.DTYPES)
+
+
+MISTAKES = {
+    "a tie goes to the last maximum": ("c", "cnn.c", "conv[corners[i]] > conv[best]", "conv[corners[i]] >= conv[best]"),
+    "kernel transposed, forward and backward": ("js", "cnn.mjs", "(i * 3 + j) * channels", "(j * 3 + i) * channels"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_an_example_is_named(name, answered):
+    result = judge(answered(*MISTAKES[name]))
+    assert result.exit_code == 1
+    assert result.judgement.named == name
