@@ -198,7 +198,7 @@ int main(int argc, char **argv)
     }
     const char *mine = sizeof(real) == sizeof(float) ? "float32" : "float64";
     const real rate = (real)0.1;
-    int steps, n, h, w, c, f, k;
+    int steps, n, h, w, c, f, k, answered = 0;
     while (fscanf(cases, "%63s %15s %15s %d %d %d %d %d %d %d", folder, dtype, padding, &steps, &n, &h, &w, &c, &f, &k)
            == 10) {
         if (strcmp(dtype, mine) != 0)
@@ -219,7 +219,9 @@ int main(int argc, char **argv)
             answer_run(s, images, labels, weights, rate);
         }
         free(labels);
+        answered++;
     }
     fclose(cases);
+    printf("%d cases in %s answered\n", answered, mine);
     return EXIT_SUCCESS;
 }

@@ -109,3 +109,4 @@ for (const about of manifest.cases) {
     answerRun(about, images, labels);
   }
 }
+console.log(`${manifest.cases.length} cases answered`);
