@@ -47,6 +47,8 @@ for _command in (
     commands_checking.check,
     commands_exchange.probes,
     commands_exchange.judge,
+    commands_exchange.pair,
+    commands_exchange.record,
     commands_checking.sharpness,
     commands_checking.defects,
     commands_comparing.report,

@@ -1,4 +1,4 @@
-"""The commands for a network in another language, by files: `probes`, `judge`."""
+"""The commands for a network in another language, by files: `probes`, `judge`, `pair`, `record`."""
 
 import click
 
@@ -50,3 +50,41 @@ def judge(folder, case_folder, require, json_file):
         written = save_case(result, case_folder)
         say(f"written: {plain.line(written)}" if written else "nothing differs: no case to write")
     return result.exit_code
+
+
+@click.command()
+@click.argument("first", metavar="A", type=FOLDER)
+@click.argument("second", metavar="B", type=FOLDER)
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all rows there.")
+def pair(first, second, json_file):
+    """Hold what two programs wrote against each other, and name the first stage that differs.
+
+    A and B are copies of one folder of `probes`, each filled by a program. Neither is held to this network: two that
+    make the same mistake agree. What rounding allows is that of the larger unit roundoff of the two, for both.
+    """
+    from compare.exchange import pairing, said
+
+    files.check_writable(json_file)
+    result = pairing.pair(first, second)
+    for line in said.lines(result):
+        say(line)
+    if json_file:
+        files.write_text(json_file, said.document(result))
+    return result.exit_code
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--implementation", required=True, metavar="NAME", help="One of those that `list` shows.")
+@click.option("--format", "form", type=click.Choice(["npy", "raw"]), default="npy", show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the probes, where they are written here.")
+def record(folder, implementation, form, seed):
+    """Let one of the known implementations answer the probes of DIR, as a program in another language would.
+
+    Where DIR is not there, or empty, the probes are written first. `pair` then holds it against another recording.
+    """
+    from compare.exchange.recording import record as record_answers
+
+    count = record_answers(folder, implementation, form, seed)
+    say(f"{plain.line(folder)}: {count} arrays of {implementation}")
+    return 0

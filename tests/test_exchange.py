@@ -1,5 +1,6 @@
 """Probes as files, and what programs in other languages make of them: judged as `check` judges."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from compare.checking.judgement import judge_subject
 from compare.exchange.asking import write_probes
 from compare.exchange.judging import judge
 from compare.exchange.layout import SUFFIX, encoded
+from compare.exchange.pairing import held, pair
 from compare.exchange.reading import read
 from compare.graph import QUANTITIES
 from compare.verdict import probes
@@ -23,6 +25,7 @@ from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted
 from compare.verdict.observe import observe
 from compare.verdict.packing import Question, pack_answer
+from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -377,3 +380,108 @@ def test_a_mistake_in_an_example_is_named(name, answered):
     result = judge(answered(*MISTAKES[name]))
     assert result.exit_code == 1
     assert result.judgement.named == name
+
+
+def recorded(asked, found):
+    """A `Recording` of the probes with these answers."""
+    return dataclasses.replace(read(asked / "npy"), found=found)
+
+
+def test_the_two_examples_agree_with_each_other(answered):
+    done = run_command("pair", str(answered("c")), str(answered("js")))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(
+        "only in " + str(answered("js")) + ": kept_conv_weight, kept_dense_bias, kept_dense_weight, kept_images\n"
+        "33 quantities held against each other: 33 agree, 0 differ; 0 not reached, 0 left open\n"
+    )
+
+
+def test_a_right_and_a_mistaken_program_part_where_the_mistake_is(answered, tmp_path):
+    mistaken = answered(*MISTAKES["a tie goes to the last maximum"])
+    done = run_command("pair", str(answered("js")), str(mistaken), "--json", str(tmp_path / "rows.json"))
+    assert done.returncode == 1
+    assert (
+        "the first to differ: pool backward, d_conv (the stage by itself, on the same input; mnist-size, float32)"
+        in (done.stdout)
+    )
+    document = json.loads((tmp_path / "rows.json").read_text())
+    assert (document["stage"], document["agrees"]) == ("pool backward", False)
+    assert {row["stage"] for row in document["rows"] if row["outcome"] == "differs"} == {"pool backward"}
+
+
+def test_two_that_share_a_mistake_agree(answered, asked):
+    """JavaScript and NumPy, which round otherwise, with the same kernel transposed."""
+    name = "kernel transposed, forward and backward"
+    second = recorded(asked, found_by(inserted(Layers, defect(name).change))[0])
+    result = held(read(answered(*MISTAKES[name])), second)
+    assert result.exit_code == 0 and result.counts["agrees"] == 37
+    assert held(read(answered("js")), second).differing["stage"] == "conv forward"
+
+
+def test_the_larger_unit_roundoff_counts(asked, right):
+    """Numbers of one dtype's rounding apart: fine where one of the two was computed in it."""
+    single = {key: value for key, value in right.items() if key[1] == "float32" and key[2] == "alone"}
+    wider = {key: value.astype("f8") * (1 + 1e-7) for key, value in single.items()}
+    assert held(recorded(asked, single), recorded(asked, wider)).exit_code == 0
+    double = {key: value for key, value in right.items() if key[1] == "float64" and key[2] == "alone"}
+    moved = {key: value * (1 + 1e-7) for key, value in double.items()}
+    assert held(recorded(asked, double), recorded(asked, moved)).counts["differs"] == 12
+    assert held(recorded(asked, double), recorded(asked, single)).exit_code == 3  # nothing is common
+
+
+def test_what_holds_no_numbers_in_both_is_left_open(asked, right):
+    key = ("odd", "float64", "alone", "conv")
+    void = {key: right[key].copy()}
+    void[key][0] = np.nan
+    result = held(recorded(asked, void), recorded(asked, void))
+    assert result.exit_code == 3 and result.rows[0]["note"] == "NaN or infinity in both at 308 places"
+    assert held(recorded(asked, void), recorded(asked, {key: right[key]})).exit_code == 1
+    empty = {key: right[key][:0]}
+    assert held(recorded(asked, empty), recorded(asked, empty)).exit_code == 3
+    flat = {key: right[key].ravel()}
+    assert held(recorded(asked, flat), recorded(asked, flat)).exit_code == 0  # neither is held to our shape
+    assert held(recorded(asked, flat), recorded(asked, {key: right[key]})).rows[0]["note"].startswith("shape (924,) ")
+
+
+def test_training_paths_beside_each_other(asked, right):
+    def path(found):
+        return recorded(asked, {key: value for key, value in found.items() if key[2] == "path"})
+
+    left_in, _ = found_by(inserted(Layers, defect("momentum left in").change))
+    other, _ = found_by(inserted(Fused, defect("momentum left in").change))
+    assert held(path(right), path(left_in)).differing["note"] == "step 1"
+    assert held(path(left_in), path(other)).exit_code == 0
+    shorter = {key: value[:-1] for key, value in right.items() if key[2] == "path"}
+    assert held(path(right), path(shorter)).exit_code == 1
+
+
+def test_pairs_of_other_probes_are_refused(asked, tmp_path):
+    write_probes(tmp_path / "other", seed=1)
+    with pytest.raises(ValueError, match="found other probes than in"):
+        pair(asked / "npy", tmp_path / "other")
+    assert pair(asked / "npy", asked / "raw").exit_code == 3
+
+
+def test_a_known_implementation_is_recorded(tmp_path):
+    done = run_command("record", "ours", "--implementation", "numpy-fused", "--format", "raw", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "ours: 668 arrays of numpy-fused\n"), done.stderr
+    assert judge(tmp_path / "ours", require="all").exit_code == 0
+    again = run_command("record", "ours", "--implementation", "numpy-fused", cwd=tmp_path)
+    assert again.returncode == 2 and "found answers in it" in again.stderr
+    unknown = run_command("record", "more", "--implementation", "numpy-fusd", cwd=tmp_path)
+    assert unknown.returncode == 2 and "did you mean 'numpy-fused'?" in unknown.stderr
+    assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(3600)
+def test_no_shared_defect_is_held_against_anybody(asked, right):
+    """Every known defect in two implementations that round otherwise: they agree, and each differs from a right one."""
+    accused, missed = [], []
+    for each in DEFECTS:
+        first, second = (recorded(asked, observe(OF_CHECK, inserted(one, each.change))[0]) for one in (Layers, Fused))
+        if held(first, second).exit_code == 1:
+            accused.append(each.name)
+        if held(recorded(asked, right), second).exit_code != 1:
+            missed.append(each.name)
+    assert (accused, missed) == ([], [])
