@@ -382,9 +382,9 @@ def test_a_mistake_in_an_example_is_named(name, answered):
     assert result.judgement.named == name
 
 
-def recorded(asked, found):
+def recorded(asked, found, form="npy"):
     """A `Recording` of the probes with these answers."""
-    return dataclasses.replace(read(asked / "npy"), found=found)
+    return dataclasses.replace(read(asked / form), found=found)
 
 
 def test_the_two_examples_agree_with_each_other(answered):
@@ -392,6 +392,7 @@ def test_the_two_examples_agree_with_each_other(answered):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith(
         "only in " + str(answered("js")) + ": kept_conv_weight, kept_dense_bias, kept_dense_weight, kept_images\n"
+        "not in both: input, parameters\n"
         "33 quantities held against each other: 33 agree, 0 differ; 0 not reached, 0 left open\n"
     )
 
@@ -426,7 +427,8 @@ def test_the_larger_unit_roundoff_counts(asked, right):
     double = {key: value for key, value in right.items() if key[1] == "float64" and key[2] == "alone"}
     moved = {key: value * (1 + 1e-7) for key, value in double.items()}
     assert held(recorded(asked, double), recorded(asked, moved)).counts["differs"] == 12
-    assert held(recorded(asked, double), recorded(asked, single)).exit_code == 3  # nothing is common
+    result = held(recorded(asked, double), recorded(asked, single, "raw"))
+    assert result.exit_code == 3 and list(result.lonely.values()) == [["all of float64"], ["all of float32"]]
 
 
 def test_what_holds_no_numbers_in_both_is_left_open(asked, right):

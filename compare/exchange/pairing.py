@@ -33,7 +33,7 @@ class Pair:
 
     rows: dicts of COLUMNS; `outcome` is one of OUTCOMES: "no numbers" where both have NaN or infinity at the same
         places, "not reached" where something before it differs, "distance only" where near ties leave it open.
-    lonely: (mode, quantity) by folder, of what that one alone has.
+    lonely: by folder, names of what that one alone has.
     """
 
     first: str
@@ -81,8 +81,7 @@ def held(*both):
     first, second = (str(each.folder) for each in both)
     result = Pair(first, second)
     keys = [set(each.found) for each in both]
-    for name, own in zip((first, second), (keys[0] - keys[1], keys[1] - keys[0]), strict=True):
-        result.lonely[name] = sorted({tuple(call) for _, _, *call in own}, key=_order)
+    result.lonely = {first: _lonely(*keys), second: _lonely(*reversed(keys))}
     probes = [{(key, dtype): each.by_dtype[dtype] for key, dtype, each in _probes(one)} for one in both]
     for key, case in probes[0].items():
         if key not in probes[1]:
@@ -103,9 +102,14 @@ def _probes(recording):
     return [(each.name, dtype, each) for each in recording.cases for dtype in each.by_dtype]
 
 
-def _order(call):
-    mode, quantity = call
-    return (list(QUANTITIES).index(mode) if mode in QUANTITIES else len(QUANTITIES), quantity)
+def _lonely(own, other):
+    """Names of what one recording has and another has not: dtypes, modes, quantities, and how many arrays more."""
+    found, left = [], own - other
+    for part, say in ((1, "all of {}".format), (2, "all of {}/".format), (3, str)):
+        alone = {key[part] for key in left} - {key[part] for key in other}
+        found += map(say, sorted(alone))
+        left = {key for key in left if key[part] not in alone}
+    return [*found, *([f"{len(left)} arrays more"] if left else [])]
 
 
 def _same(one, other):

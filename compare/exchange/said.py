@@ -8,6 +8,7 @@ from compare.checking.text import LABEL
 from compare.exchange.pairing import COLUMNS, OUTCOMES
 from compare.graph import STAGE_OF, STAGE_ORDER
 
+STAGES = tuple(dict.fromkeys(stage for name, stage in STAGE_OF.items() if not name.startswith("update_")))
 WAYS = {"alone": "the stage by itself, on the same input", "head": "dense layer and softmax in one"}
 
 
@@ -25,14 +26,10 @@ def lines(result):
         way = WAYS.get(row["mode"], "from where each stood" if row["stage"] == "training path" else "in a whole pass")
         found.append(f"the first to differ: {row['stage']}, {row['quantity']} ({way}; {row['probe']}, {row['dtype']})")
         found.append(f"which of the two is right: judge {result.first}, judge {result.second}")
-    for name, calls in result.lonely.items():
-        if calls:
-            found.append(f"only in {name}: {', '.join(dict.fromkeys(quantity for _, quantity in calls))}")
-    compared = {row["stage"] for row in result.rows} | {
-        STAGE_OF.get(quantity, "training path") for calls in result.lonely.values() for _, quantity in calls
-    }
-    if absent := [stage for stage in dict.fromkeys(_stages()) if stage not in compared]:
-        found.append(f"in neither: {', '.join(absent)}")
+    found += [f"only in {name}: {', '.join(names)}" for name, names in result.lonely.items() if names]
+    compared = {row["stage"] for row in result.rows}
+    if absent := [stage for stage in STAGES if stage not in compared]:
+        found.append(f"not in both: {', '.join(absent)}")
     counts = result.counts
     found.append(
         f"{counts['agrees'] + counts['differs']} quantities held against each other: {counts['agrees']} agree, "
@@ -42,16 +39,14 @@ def lines(result):
     return found
 
 
-def _stages():
-    return [stage for quantity, stage in STAGE_OF.items() if not quantity.startswith("update_")]
-
-
 def _of_stage(rows):
     """What came of a stage: its worst row, of the stage alone rather than of a whole pass."""
-    row = min(rows, key=lambda row: (OUTCOMES.index(row["outcome"]), row["mode"] != "alone"))
+    reached = [row for row in rows if row["outcome"] != "not reached"]
+    row = min(reached or rows, key=lambda row: (OUTCOMES.index(row["outcome"]), row["mode"] != "alone"))
     if row["outcome"] == "agrees":
-        used = max(row["allowance_used"] for row in rows)
-        return f"agrees   ({f'{used:.0%} of what rounding allows' if used >= 0.01 else '<1%' if used else 'exact'})"
+        used = max(row["allowance_used"] for row in reached)
+        most = f"{used:.0%} of what rounding allows" if used >= 0.01 else "<1%" if used else "exact"
+        return f"agrees   ({most}{'; by itself' if len(reached) < len(rows) else ''})"
     if row["outcome"] == "distance only":
         most = max(each["distance"] for each in rows if each["outcome"] == "distance only")
         return f"agrees   (but for near ties of a whole pass: at most {most:.2g} apart)"
@@ -70,7 +65,7 @@ def document(result):
         "agrees": result.exit_code == 0,
         "counts": result.counts,
         "stage": result.differing["stage"] if result.differing else "",
-        "only_in": {name: ["/".join(call) for call in calls] for name, calls in result.lonely.items()},
+        "only_in": result.lonely,
         "rows": [{name: _plain(row.get(name)) for name in COLUMNS} for row in result.rows],
     }
     return json.dumps(about, indent=1, allow_nan=False) + "\n"
