@@ -104,7 +104,8 @@ def _probes(recording):
 
 def _lonely(own, other):
     """Names of what one recording has and another has not: dtypes, modes, quantities, and how many arrays more."""
-    found, left = [], own - other
+    found: list[str] = []
+    left = own - other
     for part, say in ((1, "all of {}".format), (2, "all of {}/".format), (3, str)):
         alone = {key[part] for key in left} - {key[part] for key in other}
         found += map(say, sorted(alone))
