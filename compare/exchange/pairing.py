@@ -151,11 +151,12 @@ def _settled(rows):
     """Of a pass, what comes after the first quantity that differs, or holds no numbers, was not reached."""
     gone: dict = {}
     for row in rows:
-        mode = row["mode"]
-        if mode != "alone" and STAGE_ORDER[gone.get(mode, row["stage"])] < STAGE_ORDER[row["stage"]]:
-            row |= {"outcome": "not reached", "note": f"{gone[mode]} differs before it"}
+        before = gone.get(row["mode"], row)
+        if row["mode"] != "alone" and STAGE_ORDER[before["stage"]] < STAGE_ORDER[row["stage"]]:
+            what = "differs" if before["outcome"] == "differs" else "holds no numbers"
+            row |= {"outcome": "not reached", "note": f"{before['stage']} {what} before it"}
         elif row["outcome"] in ("differs", "no numbers"):
-            gone.setdefault(mode, row["stage"])
+            gone.setdefault(row["mode"], row)
     return rows
 
 

@@ -81,5 +81,6 @@ def _step(path, dtype, step, names, both, rounding):
         outcome = "agrees" if used <= 1 else "differs"
         if not np.isfinite([distance, allowed]).all():
             outcome = "no numbers"
-        rows[name] = measured(outcome, distance, used, "" if outcome == "agrees" else f"step {step}")
+        note = f"they part by {distance:.3g} in step {step}, where rounding allows {allowed:.1g}"
+        rows[name] = measured(outcome, distance, used, "" if outcome == "agrees" else note)
     return rows
