@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from documentation import ROOT
-from test_check import run_command
+from test_check import ABSENT, run_command
 
 from compare import cells
 from compare.checking.judgement import judge_subject
@@ -139,6 +140,7 @@ def test_what_is_left_out_is_said(folder, right):
     part = {key: value for key, value in right.items() if key[1] == "float64" and key[0] not in ("odd", "path")}
     put(place, {key: value for key, value in part.items() if key != ("same", "float64", "alone", "d_pool")})
     (place / "random.float64" / "alone" / "convolution.npy").write_bytes(b"")
+    (place / "random.float64" / "run" / "conv.npy\nconv  agrees").write_bytes(b"")
     result = judge(place)
     text = str(result)
     assert result.exit_code == 0 and "0 differed" in text
@@ -147,6 +149,7 @@ def test_what_is_left_out_is_said(folder, right):
     assert "float64 alone/d_pool" in result.judgement.limits["same"]
     assert "remark: nothing is written in float32" in text
     assert "random.float64/alone/convolution.npy is not read: no such name; the nearest is conv.npy" in result.notes[1]
+    assert "random.float64/run/conv.npy conv agrees is not read" in result.notes[2]
 
 
 def test_nothing_written_is_no_agreement(folder):
@@ -315,6 +318,17 @@ def test_the_commands(tmp_path):
     done = run_command("judge", "mine", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: mine: found no manifest.json") and done.stderr.count("\n") == 1
+
+
+def test_numpy_and_click_are_enough(tmp_path):
+    absent = (
+        f"import sys; sys.modules.update(dict.fromkeys({ABSENT})); from compare.cli import main; main(sys.argv[1:])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for arguments, code in ((["probes", "mine"], 0), (["judge", "mine"], 3), (["pair", "mine", "mine"], 3)):
+        command = [sys.executable, "-c", absent, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == code and not done.stderr, done.stderr
 
 
 def compiler():

@@ -197,7 +197,8 @@ def _strange(folder, each, suffix):
         for name in sorted(os.listdir(place)) if place.is_dir() else ():  # noqa: PTH208 - names are all there is to it
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-                found.append(f"{each.name}/{mode}/{name} is not read: no such name; the nearest is {near}")
+                shown = plain.line(name, 100)
+                found.append(f"{each.name}/{mode}/{shown} is not read: no such name; the nearest is {near}")
     return found
 
 

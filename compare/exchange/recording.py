@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from compare import cells, contract
+from compare import cells, contract, files
 from compare.exchange.asking import write_probes
 from compare.exchange.layout import SUFFIX, encoded
 from compare.exchange.reading import read
@@ -26,8 +26,7 @@ def record(folder, implementation, form="npy", seed=0):
         contract.UndecidedError, contract.BrokeDownError: it gave no answer.
     """
     folder = Path(folder)
-    (name,) = contract.select([implementation]) if implementation in contract.ENTRIES else (None,)
-    if name is None:
+    if implementation not in contract.ENTRIES:
         raise ValueError(contract.unknown("implementation", implementation, contract.ENTRIES))
     if not folder.is_dir() or not any(folder.iterdir()):
         write_probes(folder, form, seed)
@@ -39,14 +38,14 @@ def record(folder, implementation, form="npy", seed=0):
         inputs = Path(place) / "probes.npz"
         arrays, meta = pack(Question(cases, tuple(recording.asked), recording.path))
         cells.write_result(inputs, meta, arrays)
-        spec = {"task": "parity", "inputs": str(inputs), "threads": 1, "limit": LIMIT, "implementation": name}
+        spec = {"task": "parity", "inputs": str(inputs), "threads": 1, "limit": LIMIT, "implementation": implementation}
         results = cells.run([spec])
     contract.note_missing(results, by_name=True)
     contract.demand(results)
     found, noted = unpack_answer(results[0].arrays, results[0].meta)
     if noted["raised"]:
-        raise contract.BrokeDownError(f"{name}: raised: {next(iter(noted['raised'].values()))}")
+        raise contract.BrokeDownError(f"{implementation}: raised: {next(iter(noted['raised'].values()))}")
     for (case, dtype, mode, quantity), array in found.items():
         path = folder / f"{case}.{dtype}" / mode / f"{quantity}{SUFFIX[recording.form]}"
-        path.write_bytes(encoded(array, recording.form))
+        files.write_bytes(path, encoded(array, recording.form))
     return len(found)
