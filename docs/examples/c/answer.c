@@ -1,4 +1,6 @@
-/* Answers the raw probes in a folder:  python -m compare probes DIR --format raw && ./answer DIR
+/* Answers the raw probes in a folder, python -m compare probes DIR --format raw:
+ *
+ *     cc -std=c99 -O2 -o answer answer.c cnn.c -lm && ./answer DIR
  *
  * Takes the cases of its own type and leaves the others out. Numbers are read as they lie, so the machine has to be
  * little-endian.

@@ -1,4 +1,4 @@
-// Answers the raw probes in a folder:  python -m compare probes DIR --format raw && node answer.mjs DIR
+// Answers the raw probes in a folder, python -m compare probes DIR --format raw:  node answer.mjs DIR
 //
 // Typed arrays lie in memory as the machine has it: it has to be little-endian.
 
