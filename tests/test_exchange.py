@@ -470,6 +470,9 @@ def test_training_paths_beside_each_other(asked, right):
     other, _ = found_by(inserted(Fused, defect("momentum left in").change))
     assert held(path(right), path(left_in)).differing["note"].startswith("they part by 0.0")
     assert held(path(left_in), path(other)).exit_code == 0
+    adam = [found_by(inserted(one, defect("Adam left in").change))[0] for one in (Layers, Fused)]
+    assert held(path(right), path(adam[0])).exit_code == 1
+    assert held(path(adam[0]), path(adam[1])).exit_code in (0, 3)
     shorter = {key: value[:-1] for key, value in right.items() if key[2] == "path"}
     assert held(path(right), path(shorter)).exit_code == 1
 

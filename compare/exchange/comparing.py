@@ -18,6 +18,7 @@ from compare.graph import AXES
 from compare.verdict.allowances import Rounding
 
 FEW = 4  # terms
+OUTCOMES = ("differs", "no numbers", "undecided", "not reached", "distance only", "agrees")  # the worst first
 
 
 def rounding_of(dtype, *arrays):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from compare.contract import PARAMETERS
-from compare.exchange.comparing import compared, rounding_of
+from compare.exchange.comparing import OUTCOMES, compared, rounding_of
 from compare.exchange.reading import read
 from compare.exchange.walking import walked
 from compare.graph import QUANTITIES, STAGE_OF, STAGE_ORDER
@@ -23,7 +23,6 @@ COLUMNS = (
     *("stage", "quantity", "mode", "probe", "dtype", "outcome", "distance", "allowance_used"),
     *("worst_index", "first_number", "second_number", "note"),
 )
-OUTCOMES = ("differs", "no numbers", "not reached", "distance only", "agrees")  # the worst first
 LATE = ("prediction", "update", "training path")  # what comes of everything before it says nothing of itself
 
 
@@ -32,7 +31,8 @@ class Pair:
     """What came of two recordings.
 
     rows: dicts of COLUMNS; `outcome` is one of OUTCOMES: "no numbers" where both have NaN or infinity at the same
-        places, "not reached" where something before it differs, "distance only" where near ties leave it open.
+        places, "undecided" where two training paths part and neither is right, "not reached" where something before it
+        differs, "distance only" where near ties leave it open.
     lonely: by folder, names of what that one alone has.
     """
 
@@ -58,11 +58,11 @@ class Pair:
 
     @property
     def exit_code(self):
-        """0: all that both have agrees; 1: something differs; 3: nothing is common, or some of it holds no numbers."""
+        """0: all that both have agrees; 1: something differs; 3: nothing is common, or some of it cannot be decided."""
         outcomes = {row["outcome"] for row in self.rows}
         if "differs" in outcomes:
             return 1
-        return 0 if "agrees" in outcomes and "no numbers" not in outcomes else 3
+        return 0 if "agrees" in outcomes and not outcomes & {"no numbers", "undecided"} else 3
 
 
 def pair(first, second):

@@ -5,7 +5,8 @@ import json
 import numpy as np
 
 from compare.checking.text import LABEL
-from compare.exchange.pairing import COLUMNS, OUTCOMES
+from compare.exchange.comparing import OUTCOMES
+from compare.exchange.pairing import COLUMNS
 from compare.graph import STAGE_OF, STAGE_ORDER
 
 STAGES = tuple(dict.fromkeys(stage for name, stage in STAGE_OF.items() if not name.startswith("update_")))
@@ -34,7 +35,7 @@ def lines(result):
     found.append(
         f"{counts['agrees'] + counts['differs']} quantities held against each other: {counts['agrees']} agree, "
         f"{counts['differs']} differ; {counts['not reached']} not reached, "
-        f"{counts['no numbers'] + counts['distance only']} left open"
+        f"{counts['no numbers'] + counts['undecided'] + counts['distance only']} left open"
     )
     return found
 

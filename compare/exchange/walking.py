@@ -4,12 +4,14 @@ Let S be the right step of plain SGD. Where both take it, from states a and b th
 b' - S(b) come of the rounding of one step: they lie within the two allowances of each other, however far the paths are
 apart. Where both take another step, S(a) + g(a), g differs in two states as these do: so the largest distance of their
 parameters comes on top; of the loss, times what a parameter may move it, the gradients that the two steps went along.
+That is no theorem: Adam makes a gradient that is nothing but rounding as large as any other. So "differs" is said where
+at least one of the two takes the right step, and "undecided" where neither does.
 """
 
 import numpy as np
 
 from compare.contract import PARAMETERS
-from compare.exchange.comparing import FEW, measured, rounding_of
+from compare.exchange.comparing import FEW, OUTCOMES, measured, rounding_of
 from compare.verdict import arbiter
 from compare.verdict.allowances import Stages, whole_pass
 from compare.verdict.probes import LEARNING_RATE
@@ -40,11 +42,15 @@ def walked(path, dtype, first, second):
         with np.errstate(all="ignore"):  # a path that leads away, in both, overflows in the end
             for step in range(len(path.images)):
                 for name, row in _step(path, dtype, step, names, both, rounding).items():
-                    if name not in rows or (row["outcome"] == "differs" and rows[name]["outcome"] == "agrees"):
+                    if name not in rows or _rank(row) < _rank(rows[name]):
                         rows[name] = row
-                    elif rows[name]["outcome"] == row["outcome"] == "agrees":
-                        rows[name] = max(rows[name], row, key=lambda each: each["allowance_used"])
     return [about | {"quantity": f"path_{name}"} | row for name, row in rows.items()]
+
+
+def _rank(row):
+    """Less for what tells more: the first step that differs, or where most of the allowance is used."""
+    outcome = OUTCOMES.index(row["outcome"])
+    return (outcome, -row["allowance_used"] if row["outcome"] == "agrees" else 0)
 
 
 def _misfit(path, names, both):
@@ -78,9 +84,11 @@ def _step(path, dtype, step, names, both, rounding):
         allowed += 2 * rounding.short(FEW) * max(np.abs(each).max() for each in off)
         distance = np.abs(off[0] - off[1]).max()
         used = distance / allowed
-        outcome = "agrees" if used <= 1 else "differs"
+        taken = [(np.abs(each) <= after[name].allowance).all() for each, after in zip(off, right, strict=True)]
+        outcome = "agrees" if used <= 1 else "differs" if any(taken) else "undecided"
         if not np.isfinite([distance, allowed]).all():
             outcome = "no numbers"
         note = f"they part by {distance:.3g} in step {step}, where rounding allows {allowed:.1g}"
+        note += "; neither takes a right step" if outcome == "undecided" else ""
         rows[name] = measured(outcome, distance, used, "" if outcome == "agrees" else note)
     return rows
