@@ -6,7 +6,7 @@ import click
 
 import compare
 from compare import files, plain
-from compare.options import FILE, RUNS, SEED, THREADS, PathOption, say
+from compare.options import FILE, RUNS, SCHEDULER, SEED, THREADS, PathOption, say
 
 
 @click.command()
@@ -60,17 +60,19 @@ def check(target, timeout, folder, threads, seed, require, json_file, adapter_fi
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the first case.")
 @click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all rows there.")
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
-def sharpness(implementations, cases, seed, json_file, progress):
+@SCHEDULER
+def sharpness(implementations, cases, seed, json_file, progress, scheduler):
     """How good the allowances are: whom they accuse falsely, and the smallest error that they catch.
 
     Each random case goes through every implementation in both dtypes, with one thread and with two. Exits with 1 if
     anything is accused. All of it takes minutes.
     """
-    from compare import output
+    from compare import output, placing
     from compare.checking.sharpness import sharpness as measure_sharpness
 
     files.check_writable(json_file)
-    frame = measure_sharpness(implementations, cases, seed, progress=progress)
+    with placing.on(scheduler):
+        frame = measure_sharpness(implementations, cases, seed, progress=progress)
     say(output.table(output.sharpness_table(frame)))
     for line in frame.attrs["accused"]:
         say(line)
@@ -88,18 +90,19 @@ def sharpness(implementations, cases, seed, json_file, progress):
 @click.option("--seeds", type=RUNS, default=4, show_default=True, help="How many, from --seed on.")
 @click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all rows there.")
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
-def defects(implementations, only, train, data_source, seed, seeds, json_file, progress):
+@SCHEDULER
+def defects(implementations, only, train, data_source, seed, seeds, json_file, progress, scheduler):
     """Known defects, each put into each implementation, checked, and trained: accuracy is not evidence.
 
     Exits with 1 unless all are caught, at least 98% named right (a wrong name counts double), and no right network is
     accused. All of it takes minutes.
     """
-    from compare import evidence, output
+    from compare import evidence, output, placing
 
     files.check_writable(json_file)
-    frame = compare.defects(
-        implementations, data_source, seed, seeds, None if only is None else only.split(","), train, progress=progress
-    )
+    texts = None if only is None else only.split(",")
+    with placing.on(scheduler):
+        frame = compare.defects(implementations, data_source, seed, seeds, texts, train, progress=progress)
     settings = frame.attrs["settings"]
     if train:
         say(

@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 import compare
 from compare import files, plain
-from compare.options import FILE, RUNS, Commands, PathOption, comparing, say
+from compare.options import FILE, RUNS, SCHEDULER, Commands, PathOption, comparing, say
 
 
 @click.command("list")
@@ -32,19 +32,21 @@ def list_command(implementations, json_file, progress):
         "--optimisers", is_flag=True, help="These alone: momentum, Nesterov, Adam, AdamW along given gradients."
     ),
     click.option("--rows", is_flag=True, help="Print every row instead of the worst of each quantity."),
+    SCHEDULER,
 )
-def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, optimisers, rows):
+def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, optimisers, rows, scheduler):
     """Copy one set of weights into all, and judge every activation, gradient, update and step.
 
     Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs.
     """
-    from compare import output
+    from compare import output, placing
 
     files.check_writable(json_file)
     dtypes = list(dtype) or ["float32", "float64"]
-    frame = compare.parity(
-        implementations, data_source, seed, threads, dtypes, path, optimisers=optimisers, progress=progress
-    )
+    with placing.on(scheduler):
+        frame = compare.parity(
+            implementations, data_source, seed, threads, dtypes, path, optimisers=optimisers, progress=progress
+        )
     say(f"data: {plain.line(frame.attrs['data'])}\n")
     summary = output.optimisers_table if optimisers else output.parity_summary
     say(output.table(frame if rows else summary(frame)))
@@ -63,26 +65,30 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     click.option("--learning-rate", type=float, default=0.1, show_default=True),
     click.option("--seeds", type=RUNS, default=5, show_default=True, help="How many, from --seed on."),
     click.option("--start", type=click.Choice(["same", "own"]), multiple=True, help="Start weights; default: both."),
+    SCHEDULER,
 )
 @click.pass_context
-def accuracy(context, implementations, threads, json_file, progress, preset, start, **settings):
+def accuracy(context, implementations, threads, json_file, progress, preset, start, scheduler, **settings):
     """Train all on the same batches: from the same start weights, and from each framework's own.
 
     --preset article: all 60,000 MNIST digits, 3 epochs, batch 1, learning rate 0.005.
     """
-    from compare import output, starts, training
+    from compare import output, placing, starts, training
 
     files.check_writable(json_file)
     for name, value in training.PRESETS.get(preset, {}).items():
         if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             settings[name] = value
     kinds = tuple(start) or training.STARTS
-    frame = compare.accuracy(implementations, starts=kinds, threads=threads, progress=progress, **settings)
+    with placing.on(scheduler):
+        frame = compare.accuracy(implementations, starts=kinds, threads=threads, progress=progress, **settings)
     say(f"data: {plain.line(frame.attrs['data'])}\n")
     say(output.table(starts.accuracy_table(frame)))
     if len(drifts := starts.drift_table(frame)):
         say(f"\n{output.table(drifts)}")
     say("\n".join(output.remarks(frame)))
+    if scheduler:
+        say("training seconds are those of the machines that each was placed on, and do not compare")
     output.write_json(json_file, "accuracy", frame)
     return output.exit_code(frame)
 

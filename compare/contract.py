@@ -207,11 +207,15 @@ def note_missing(results, by_name):
 
 
 def demand(results):
-    """Raise where a cell gave no answer: `BrokeDownError`, or `NothingCheckedError` of one that offers nothing."""
+    """Raise where a cell gave no answer: `BrokeDownError`, `NothingCheckedError` of one that offers nothing, or
+    `UndecidedError` of one that was lost with its machines.
+    """
     for result in results:
         name = result.spec["implementation"]
         if result.status == "not offered":
             raise NothingCheckedError(f"{name}: nothing was checked: {result.error}")
+        if result.status == "lost":
+            raise UndecidedError(f"{name}: {result.error}")
         if result.status not in ("ok", "missing"):
             raise BrokeDownError(f"{name}: {result.status}: {result.error}")
 

@@ -1,11 +1,14 @@
 """What numbers depend on: versions, processor, threads, and the settings that change them."""
 
 import contextlib
+import hashlib
 import importlib.metadata
 import os
 import platform
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("compare", "numpy_cnn", "torch_cnn", "keras_cnn")
 PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "optax", "onnxruntime", "pandas", "mlxtend", "mnist")
 SETTINGS = (
     "OMP_NUM_THREADS",
@@ -53,6 +56,19 @@ def describe(threads, results=()):
         "threads": threads,
         "settings": {name: os.environ[name] for name in SETTINGS if name in os.environ},
     }
+
+
+def project():
+    """This project's version, and the first digits of the SHA-256 of its code: a checkout may have any."""
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
+    try:
+        version = importlib.metadata.version("numpy-cnn-parity")
+    except importlib.metadata.PackageNotFoundError:  # a checkout that nobody installed
+        version = "not installed"
+    return f"{version}, code {digest.hexdigest()[:12]}"
 
 
 def processor(listed=Path("/proc/cpuinfo")):

@@ -99,7 +99,7 @@ def defects(implementations=None, data_source=None, seed=0, seeds=4, only=None, 
             for first in range(0, len(trained), CHUNK)
         ]
         with progress_bar(len(specs), "defects", progress) as bar:
-            results = cells.run(specs, jobs, lambda _: bar.update())
+            results = cells.run(specs, jobs, lambda _: bar.update(), anywhere=True)
     unavailable = contract.note_missing(results, by_name=implementations is not None)
     contract.demand(results)
     accuracies: dict = {}

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from compare import environment
 
-ROOT = Path(__file__).resolve().parent.parent
 _current: contextvars.ContextVar = contextvars.ContextVar("kept", default=None)
 
 
@@ -27,12 +26,11 @@ class Kept:
         self.folder.mkdir(exist_ok=True)
         self.asked: Counter = Counter()
         packages = sorted({(each.name, each.version) for each in importlib.metadata.distributions()})
-        code = sorted(path for room in ("compare", *_grounds()) for path in (ROOT / room).rglob("*.py"))
-        self.about = [packages, sys.version, environment.processor(), [_sha256(path) for path in code]]
+        self.about = [packages, sys.version, environment.processor(), environment.project()]
 
     def place(self, spec):
         """The file in which the result of this spec, asked for once more, is or will be."""
-        files = {name: _sha256(value) for name, value in spec.items() if _is_file(value)}
+        files = {name: _sha256(value) for name, value in spec.items() if is_file(value)}
         key = json.dumps([{**spec, **files}, self.about], sort_keys=True)
         self.asked[key] += 1
         return self.folder / f"{hashlib.sha256(f'{self.asked[key]} {key}'.encode()).hexdigest()}.npz"
@@ -55,11 +53,8 @@ def current():
     return _current.get()
 
 
-def _grounds():
-    return [name for name in ("numpy_cnn", "torch_cnn", "keras_cnn") if (ROOT / name).is_dir()]
-
-
-def _is_file(value):
+def is_file(value):
+    """Whether a value of a spec names a file of this machine."""
     return isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file()
 
 

@@ -41,6 +41,9 @@ class Commands(click.Group):
 
 
 FILE = PathOption(dir_okay=False)
+SCHEDULER = click.option(
+    "--scheduler", metavar="ADDRESS", help="Place the cells by a scheduler of Dask, such as tcp://host:8786."
+)
 
 
 def comparing(*more):

@@ -241,16 +241,17 @@ def exit_code(*frames):
     """The exit code of rows, of the first of these that holds.
 
     1 where something differs; 4 where something crashed, hung or raised; 1 where one was not timed, since it failed a
-    parity whose rows are not among these; 3 where a training diverged, or nothing came of an implementation; 0.
+    parity whose rows are not among these; 3 where a training diverged, a cell
+    was lost with the machines that it was placed on, or nothing came of an implementation; 0.
     """
     outcomes = {outcome for frame in frames for outcome in frame["outcome"]}
     if "differs" in outcomes:
         return 1
-    if outcomes - {"agrees", "not offered", "trained", "timed", "diverged"}:
+    if outcomes - {"agrees", "not offered", "trained", "timed", "diverged", "lost"}:
         return 4
     if any(frame.attrs.get("not_timed") for frame in frames):
         return 1
-    return 3 if "diverged" in outcomes or _idle(frames) else 0
+    return 3 if outcomes & {"diverged", "lost"} or _idle(frames) else 0
 
 
 def _idle(frames):

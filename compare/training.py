@@ -140,10 +140,10 @@ def trained(
         others = [name for name in names if name != reference]
         total = len(first) + len(others) * len(specs("", plan))
         with progress_bar(total, "accuracy", progress) as bar:
-            results = cells.run(first, 1, lambda _: bar.update()) if first else []
+            results = cells.run(first, 1, lambda _: bar.update(), anywhere=True) if first else []
             walk = _write_walk(Path(folder) / "walk.npz", dataset, shapes, results)
             later = [spec for name in others for spec in specs(name, plan, walk=walk)]
-            results += cells.run(later, 1, lambda _: bar.update()) if later else []
+            results += cells.run(later, 1, lambda _: bar.update(), anywhere=True) if later else []
     unavailable = contract.note_missing(results, by_name=implementations is not None if strict is None else strict)
     order = [(*key, name) for key in plan for name in names] + [(*key, reference) for key in twins]
     frame = pd.DataFrame(_rows(results, order, reference)).reindex(columns=COLUMNS)

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from compare import cells, contract, environment
+from compare import cells, contract, environment, process
 
 
 @pytest.fixture
@@ -243,8 +243,8 @@ def test_result_files_hold_arrays_and_meta_and_are_written_whole(tmp_path):
 
 def test_a_worker_has_the_threads_it_was_given_and_no_home_of_keras(monkeypatch, tmp_path):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    environment = cells._environment(2, tmp_path)
-    assert {environment[name] for name in cells.THREAD_VARIABLES} == {"2"}
+    environment = process.environment_of(2, tmp_path)
+    assert {environment[name] for name in process.THREAD_VARIABLES} == {"2"}
     assert environment["KERAS_HOME"] == str(tmp_path)
 
 

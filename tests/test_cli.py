@@ -171,7 +171,7 @@ def test_a_framework_that_is_broken_is_a_failure_where_nobody_named_it(monkeypat
     reason = "cannot be imported: ImportError at torch.py:1: libtorch.so: no such file"
     spec = {"implementation": "torch", "trainings": [["same", 0]]}
     broken = cells.Result(spec, "raised", {}, {"unusable": True}, reason)
-    monkeypatch.setattr(cells, "run", lambda *_: [broken])
+    monkeypatch.setattr(cells, "run", lambda *_, **__: [broken])
     frame = training.accuracy(None, "sample", seeds=1, starts=["same"])
     assert output.exit_code(frame) == 4
     assert output.remarks(frame) == [f"torch: raised: {reason}"]
@@ -221,7 +221,7 @@ def test_rows_of_nothing_are_no_agreement():
 def test_an_implementation_that_breaks_down_under_a_whole_table_is_exit_code_4(monkeypatch, capsys):
     for command in ("defects", "sharpness"):
         crashed = cells.Result({"implementation": "torch"}, "crashed", error="signal SIGSEGV")
-        monkeypatch.setattr(cells, "run", lambda *_, crashed=crashed: [crashed])
+        monkeypatch.setattr(cells, "run", lambda *_, crashed=crashed, **__: [crashed])
         monkeypatch.setattr(signal, "signal", lambda *_: None)
         with pytest.raises(SystemExit) as ended:
             cli.main([command])

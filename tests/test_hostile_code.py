@@ -16,7 +16,7 @@ from strangers import CONV
 from test_cells import code, gone, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
-from compare import cells, cli, failure, guard, plain_files
+from compare import cells, cli, failure, guard, plain_files, process
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets nothing get out from below a process")
 FOLDER = "import os, pathlib, sys, time\nimport numpy as np\nfolder = pathlib.Path(sys.argv[1]).parent\n"
@@ -44,7 +44,7 @@ def test_what_is_left_is_believed_in_nothing(code, tmp_path, what):  # noqa: F81
     begin = time.monotonic()
     result = run_cell(code("leaves", FOLDER + LEFT[what]), tmp_path, limit=20)
     assert result.status == "crashed", result
-    assert len(result.error) < 1000 and "\n" not in result.error and len(result.log) <= cells.LOG
+    assert len(result.error) < 1000 and "\n" not in result.error and len(result.log) <= process.LOG
     assert time.monotonic() - begin < 10
     assert psutil.Process().memory_info().rss - before < 200 << 20
 

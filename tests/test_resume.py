@@ -62,8 +62,8 @@ def test_killed_in_the_middle_it_goes_on(tiny, tmp_path, monkeypatch):
     assert not (tmp_path / "report" / "index.html").exists()
 
     began = []
-    start = cells._Process.__init__
-    monkeypatch.setattr(cells._Process, "__init__", lambda *given: began.append(given[1]["task"]) or start(*given))
+    start = cells.Process.__init__
+    monkeypatch.setattr(cells.Process, "__init__", lambda *given: began.append(given[1]["task"]) or start(*given))
     resumed = report.report(tmp_path / "report", "numpy-fused", str(tiny), size="quick", progress=False, resume=True)
     went_on = list(began)
     began.clear()

@@ -126,7 +126,7 @@ def sharpness(implementations=None, cases=1000, seed=0, threads=(1, 2), jobs=2, 
         for count in threads
     ]
     with progress_bar(len(specs), "sharpness", progress) as bar:
-        results = cells.run(specs, jobs, lambda _: bar.update())
+        results = cells.run(specs, jobs, lambda _: bar.update(), anywhere=True)
     unavailable = contract.note_missing(results, by_name=implementations is not None)
     contract.demand(results)
     rows, accused = [], []

@@ -93,7 +93,8 @@ def parity(
                 bar.update()
 
             try:
-                results = cells.run([{**spec, "implementation": name} for name in by_length(names)], jobs, done)
+                specs = [{**spec, "implementation": name} for name in by_length(names)]
+                results = cells.run(specs, jobs, done, anywhere=True)
             except BaseException:  # an interrupt need not wait for what nobody will read
                 judging.shutdown(cancel_futures=True)
                 raise

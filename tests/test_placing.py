@@ -1,0 +1,187 @@
+"""Cells placed by a scheduler of Dask: the same answers as here, and a line for each way in which a cluster fails."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import cluster
+import pandas as pd
+import psutil
+import pytest
+
+import compare
+from compare import cells, contract, placing
+
+SLEEP = "import sys, time\nopen(sys.argv[1] + '.at-work', 'w').close()\ntime.sleep(300)\n"
+# cell, its watcher, the worker
+END_WORKER = "import os, psutil, signal\nos.kill(psutil.Process().parent().parent().pid, signal.SIGKILL)\n"
+COUNT = "import os, sys\nopen(os.environ['COUNTED'], 'a').write('x')\nos.kill(os.getpid(), 9)\n"
+SPEC = {"task": "import", "implementation": "numpy-fused", "threads": 1, "limit": 60}
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """A scheduler that gives a task up with its first worker, and two workers that know three more modules."""
+    folder = tmp_path_factory.mktemp("cluster")
+    for name, text in {"sleep": SLEEP, "end_worker": END_WORKER, "count": COUNT}.items():
+        (folder / f"cell_that_{name}.py").write_text(text)
+    path = {"PYTHONPATH": f"{cells.ROOT}{os.pathsep}{folder}"}
+    with cluster.cluster(folder, **path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as made:
+        for name in ("first", "second"):
+            made.work(name, nanny=True)
+        yield made
+
+
+def at_work(name):
+    """Processes of cells of a module."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if f"cell_that_{name}" in (process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def test_rows_are_those_of_this_machine(workers):
+    def rows():
+        return compare.parity("numpy-fused", "sample", dtypes=["float64"], path=False, few=True, progress=False)
+
+    here = rows()
+    with placing.on(workers.address):
+        pd.testing.assert_frame_equal(rows(), here)
+    assert set(here["outcome"]) == {"agrees"}
+
+
+def test_what_may_not_go_anywhere_stays(workers):
+    with placing.on(workers.address):
+        given = {**SPEC, "environment": {"COUNTED": "/dev/null"}}
+        assert cells.run([given], module="cell_that_count")[0].error.startswith("the process ended with exit code 1")
+        there = cells.run([given], module="cell_that_count", anywhere=True)[0]
+        assert there.error.startswith("the process ended with signal SIGKILL")
+    assert cells.elsewhere.get() is None
+
+
+def test_a_cell_that_crashes_or_hangs_is_not_tried_again(workers, tmp_path):
+    counted = tmp_path / "counted"
+    with placing.on(workers.address):
+        given = {**SPEC, "environment": {"COUNTED": str(counted)}}
+        crashed = cells.run([given], module="cell_that_count", anywhere=True)[0]
+        hung = cells.run([{**SPEC, "limit": 1}], module="cell_that_sleep", anywhere=True)[0]
+    assert (crashed.status, counted.read_text()) == ("crashed", "x")
+    assert (hung.status, hung.error) == ("hung", "no result within 1 s")
+
+
+def test_an_interrupt_ends_the_cells_on_their_workers(workers):
+    began = threading.Event()
+
+    def interrupt():
+        wait_for(lambda: len(at_work("sleep")) >= 2)
+        began.set()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with placing.on(workers.address):
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            cells.run([SPEC] * 4, module="cell_that_sleep", anywhere=True)
+        thread.join()
+        assert began.is_set()
+        wait_for(lambda: not at_work("sleep"))
+        assert cells.run([SPEC], anywhere=True)[0].status == "ok", "and the workers take others"
+
+
+def test_a_cell_whose_worker_dies_each_time_is_lost_and_no_verdict(workers, monkeypatch):
+    monkeypatch.setattr(placing, "AGAIN", 1)
+    with placing.on(workers.address):
+        lost, good = cells.run([SPEC], module="cell_that_end_worker", anywhere=True) + cells.run([SPEC], anywhere=True)
+    assert (lost.status, good.status) == ("lost", "ok")
+    assert lost.error.startswith("handed in 2 times, and each time its workers died")
+    with pytest.raises(contract.UndecidedError, match="^numpy-fused: handed in 2 times"):
+        contract.demand([lost])
+
+
+def test_what_a_worker_sends_is_believed_in_nothing():
+    away = object.__new__(placing._Away)
+    away.spec = SPEC
+    for sent in ({}, {"code": 0}, [], None, dict.fromkeys(placing.ENDED, "x")):
+        result = cells.judged(SPEC, away._answer(sent))
+        assert (result.status, result.arrays, result.meta) == ("crashed", {}, {}), sent
+    with pytest.raises(contract.UndecidedError, match="^tcp://a: found numpy 1, wanted 2, as here$"):
+        away._answer("tcp://a: found numpy 1, wanted 2, as here")
+
+
+def test_a_scheduler_that_dies_is_no_verdict(workers):
+    def end():
+        wait_for(lambda: at_work("sleep"))
+        workers.kill("scheduler")
+
+    with placing.on(workers.address):
+        thread = threading.Thread(target=end)
+        thread.start()
+        with pytest.raises(contract.UndecidedError, match="the scheduler is gone"):
+            cells.run([SPEC], module="cell_that_sleep", anywhere=True)
+        thread.join()
+    workers.schedule()
+    wait_for(lambda: not at_work("sleep"))
+
+
+def test_other_code_is_refused_and_both_versions_are_named(workers, tmp_path):
+    for room in ("compare", "numpy_cnn"):
+        shutil.copytree(cells.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / "compare" / "plain.py"
+    changed.write_text(changed.read_text() + "# another\n")
+    here = placing.versions()["numpy-cnn-parity"]
+    workers.work("other", PYTHONPATH=str(tmp_path))
+    try:
+        wait_for(lambda: "Registered to" in (workers.folder / "other.log").read_text())
+        wanted = f"found numpy-cnn-parity .*, code [0-9a-f]{{12}}, wanted {here}, as here"
+        with pytest.raises(contract.UndecidedError, match=wanted), placing.on(workers.address):
+            pass
+    finally:
+        workers.kill("other")
+
+
+def command(*arguments):
+    """(exit code, what stands on stderr, seconds)."""
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "compare", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(cells.ROOT)},
+    )
+    return done.returncode, done.stderr, time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "said"),
+    [
+        ("tcp://127.0.0.1:1", 3, "Error: tcp://127.0.0.1:1: found none \\(.* refused\\), wanted a scheduler of Dask"),
+        ("127.0.0.1:8786", 2, "Error: --scheduler: found '127.0.0.1:8786', wanted an address such as tcp://host:8786"),
+    ],
+)
+def test_no_scheduler_there_is_one_line(address, code, said):
+    found, errors, seconds = command("parity", "--implementations", "numpy-fused", "--scheduler", address)
+    assert found == code and seconds < 10
+    assert len(errors.splitlines()) == 1
+    assert re.match(said, errors)
+
+
+def test_workers_without_a_slot_are_told_how_to_have_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(placing, "CONNECT", 1)
+    with cluster.cluster(tmp_path / "cluster") as made:
+        made.work("slotless", slots=0)
+        wanted = pytest.raises(contract.UndecidedError, match='found no worker .*--resources "cell=1"')
+        with wanted, placing.on(made.address):
+            pass
