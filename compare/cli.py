@@ -19,6 +19,7 @@ from compare import (
     commands_comparing,
     commands_exchange,
     commands_speed,
+    commands_sweep,
     failure,
     guard,
     plain_files,
@@ -52,6 +53,7 @@ for _command in (
     commands_checking.sharpness,
     commands_checking.defects,
     commands_comparing.report,
+    commands_sweep.sweep,
     commands_comparing.convert,
     commands_comparing.data_group,
 ):

@@ -15,11 +15,14 @@ ABOUT = {
 }
 POINT = {"step": int, **dict.fromkeys(("epoch", "watched_accuracy", "watched_loss", "seconds", "train_loss"), NUMBER)}
 POINT |= dict.fromkeys(("test_accuracy?", "test_loss?"), NUMBER)
+SWEPT = {"status": frozenset(("trained", "diverged", "raised")), "note": str, "steps": int, "seconds?": NUMBER}
+SWEPT |= dict.fromkeys(("test_accuracy?", "test_loss?"), NUMBER)
 LOST: tuple = ({"epoch": int, "step": int, "note": str}, {})
 META = {
     "parity": OBSERVED,
     "check": OBSERVED | ABOUT,
     "accuracy": {"trainings": {str: {"rows": [POINT], "diverged": LOST}}},
+    "sweep": {"rows": [SWEPT]},
     "speed": {"threads": {str: int}, "peak_bytes": int},
     "importing": {"seconds": NUMBER},
     "load_weights": {"remarks": [str]},

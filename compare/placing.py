@@ -44,17 +44,20 @@ def on(address):
     Args:
         address: such as "tcp://host:8786", or "tls://host:8786" with what Dask's own configuration says of keys; None
             for this machine.
+    Yields:
+        the `Cluster`, or None for this machine.
     Raises:
         UndecidedError: no `distributed` here, no scheduler there, no worker with a slot, or another version of this
             project or of a package that numbers depend on.
     """
     if address is None:
-        yield
+        yield None
         return
     with _connected(address) as client:
-        token = cells.elsewhere.set(Cluster(client, address))
+        cluster = Cluster(client, address)
+        token = cells.elsewhere.set(cluster)
         try:
-            yield
+            yield cluster
         finally:
             cells.elsewhere.reset(token)
 
@@ -153,9 +156,13 @@ class Cluster:
         """How many cells may be handed in at once: two for each slot, so that none waits for the way here and back."""
         if time.monotonic() > self.looked + LOOK:
             self.looked = time.monotonic()
-            if found := sum(slots(self.client).values()):
+            if found := self.slots():
                 self.most, self.seen = 2 * found, time.monotonic()
         return self.most
+
+    def slots(self):
+        """How many cells all workers may run at once."""
+        return sum(slots(self.client).values())
 
     def start(self, spec, module):
         """A cell that was handed in."""

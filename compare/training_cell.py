@@ -99,7 +99,7 @@ def train(spec, implementation):
         kept: dict[str, list] = {"steps": run.kept, "parameters": run.parameters, "predicted": run.predicted}
         arrays |= {f"{start}|{seed}|{name}": np.array(value) for name, value in kept.items() if len(value)}
         if number == 0 and start == "same":
-            p = _predictions(model, given["test_images"])
+            p = predictions(model, given["test_images"])
             arrays |= {"last|predicted": p.argmax(axis=1).astype(np.uint16), "last|sure": p.max(axis=1)}
             arrays |= _walk(spec, model, given)
     return arrays, {"trainings": found}
@@ -154,13 +154,13 @@ class _Training:
         """Add a row, and return the share of images whose loss is beyond float32."""
         whole = epoch == int(epoch)
         labels = self.given["test_labels"]
-        p = _predictions(self.model, self.given["test_images"][: None if whole else WATCHED])
+        p = predictions(self.model, self.given["test_images"][: None if whole else WATCHED])
         row = {"step": step, "epoch": epoch, "seconds": seconds, "train_loss": loss}
-        accuracy, mean, lost = _scores(p, labels[: len(p)])
+        accuracy, mean, lost = scores(p, labels[: len(p)])
         if whole:
             row |= {"test_accuracy": accuracy, "test_loss": mean}
         if whole and len(p) > WATCHED:
-            accuracy, mean, _ = _scores(p[:WATCHED], labels[:WATCHED])
+            accuracy, mean, _ = scores(p[:WATCHED], labels[:WATCHED])
         self.rows.append(row | {"watched_accuracy": accuracy, "watched_loss": mean})
         self.predicted.append(p[:WATCHED].argmax(axis=1).astype(np.uint16))
         if keep:
@@ -169,14 +169,14 @@ class _Training:
         return lost
 
 
-def _predictions(model, images):
+def predictions(model, images):
     """Probabilities of uint8 images, (N, K)."""
     most = limits.PREDICTED
     chunks = (images[first : first + most] for first in range(0, len(images), most))
     return np.concatenate([model.predict(scaled(chunk).astype(np.float32)) for chunk in chunks])
 
 
-def _scores(p, labels):
+def scores(p, labels):
     """(accuracy, loss, the share of images whose loss is beyond float32) of probabilities p (N, K).
 
     The loss is the mean of -ln p of the right class, p no smaller than float32's smallest normal number. Where that

@@ -65,6 +65,10 @@ def _task(name):
         from compare.evidence import train_defects
 
         return train_defects
+    if name == "sweep":
+        from compare.sweeping.cell import train as train_runs
+
+        return train_runs
     if name == "gemm":
         from compare.clock.targets import measure_gemm
 

@@ -97,7 +97,9 @@ def allowances(frame, dtype, names, quantities):
         )
 
 
-def lines(series, names, name, label, axes_labels, scales, limit=None, band=None, percent=False, wide=False):
+def lines(
+    series, names, name, label, axes_labels, scales, limit=None, band=None, percent=False, wide=False, spreads=None
+):
     """Curves of numbers against steps or batch sizes; every mark says its numbers where the pointer rests on it.
 
     Args:
@@ -110,6 +112,7 @@ def lines(series, names, name, label, axes_labels, scales, limit=None, band=None
         limit: (x, y, text) of a line that nobody passes, or None.
         band: (x, low, high, text) of an area behind the curves, or None.
         percent: whether y is a fraction, to be shown in percent.
+        spreads: {implementation: (low, high)}, of an area around its curve, or None.
         wide: earlier curves wider than later ones: those that lie on each other are all seen.
     Returns:
         SVG text, "" for no series.
@@ -126,6 +129,8 @@ def lines(series, names, name, label, axes_labels, scales, limit=None, band=None
                 continue
             x, y, texts = series[who]
             width = 1.6 + (1.5 * (len(names) - 1 - number) if wide else 0)
+            if spreads is not None:
+                axes.fill_between(x, *spreads[who], color=colour, alpha=0.16, linewidth=0)
             axes.plot(x, y, LINES[number % len(LINES)], color=colour, linewidth=min(width, 9))
             tips.append(texts)
             look = {"marker": MARKERS[number % len(MARKERS)][0], "color": colour, "markersize": 5 + 0.6 * width}

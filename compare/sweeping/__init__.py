@@ -1,0 +1,1 @@
+"""Many trainings with other settings each: read, placed, kept as rows, shown."""
