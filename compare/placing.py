@@ -7,6 +7,7 @@ A cell that fails is not tried again; one whose worker died is, a bounded number
 Dask's schedulers and workers run what anybody sends them who reaches their port: docs/cluster.md says what follows.
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -66,6 +67,7 @@ def on(address):
 def _connected(address):
     host, port = _parts(address)
     try:
+        import dask
         import distributed
     except ModuleNotFoundError as error:
         raise UndecidedError(f"--scheduler: {error.name} is not installed; install: {INSTALL}") from error
@@ -83,8 +85,9 @@ def _connected(address):
     except OSError as error:  # a time-out as well
         raise UndecidedError(f"{address}: found none ({plain.line(error, 200)}), {wanted}") from error
     try:
-        _check(client, address)
-        yield client
+        with dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT}s"}):
+            _check(client, address)
+            yield client
     finally:
         client.close(timeout=CONNECT)
 
@@ -216,16 +219,23 @@ class _Away:
         """
         if self.future.status == "pending":
             if wrong := self.cluster.gone():
-                raise UndecidedError(f"{wrong}; what has ended is kept where the command keeps it")
+                raise UndecidedError(wrong)
             return None
-        if self.future.status == "finished":
-            return self._answer(self.future.result())
-        if self.future.status != "error":  # cancelled, lost: the scheduler died, or began anew
-            raise UndecidedError(f"{self.cluster.address}: the scheduler is gone, and with it what was handed in")
-        error = self.future.exception()
+        try:
+            found = self.future.result(timeout=CONNECT)
+        except TimeoutError:  # its worker died with the answer, and the cell is run again
+            return None
+        except (Exception, asyncio.CancelledError) as error:  # of the task, or of the way to it
+            return self._failed(error)
+        return self._answer(found)
+
+    def _failed(self, error):
+        """What follows from an error that is not the cell's: None where it is handed in again."""
+        if self.future.status in ("cancelled", "lost"):  # the scheduler died, or began anew
+            raise UndecidedError(f"{self.cluster.address}: the scheduler is gone, with what was handed in") from error
         if type(error).__name__ != "KilledWorker":
             if isinstance(error, OSError):
-                raise error
+                raise OSError(error.errno, f"on a worker: {error.strerror}", error.filename) from error
             raise UndecidedError(f"{self.cluster.address}: no cell can be run: {type(error).__name__}: {error}")
         if self.left:
             self.left -= 1

@@ -27,6 +27,7 @@ class Cluster:
 
     def start(self, name, *arguments, **variables):
         """Start one process, under a name."""
+        assert name not in self.processes, f"{name} is there already"
         with (self.folder / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
             environment = {**self.environment, **variables}
