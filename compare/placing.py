@@ -75,6 +75,9 @@ def _connected(address):
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what is lost is told in one line, and not by it
     try:
+        keys = distributed.Security().get_connection_args("client")["ssl_context"]
+        if address.startswith("tls") and keys is None:
+            raise OSError("no certificate of ours, wanted one in distributed.comm.tls of Dask's configuration")
         # first by itself: of what is silent, or is no scheduler, a client of Dask does not let go
         with socket.create_connection((host, port), CONNECT) as probe:
             probe.settimeout(CONNECT)
@@ -82,7 +85,7 @@ def _connected(address):
         if not greeted:
             raise OSError("what answers there is none")
         client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
-    except OSError as error:  # a time-out as well
+    except Exception as error:  # what answers there may be anything, and keys as well
         raise UndecidedError(f"{address}: found none ({plain.line(error, 200)}), {wanted}") from error
     try:
         with dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT}s"}):
@@ -234,7 +237,7 @@ class _Away:
         if self.future.status in ("cancelled", "lost"):  # the scheduler died, or began anew
             raise UndecidedError(f"{self.cluster.address}: the scheduler is gone, with what was handed in") from error
         if type(error).__name__ != "KilledWorker":
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and error.errno is not None:
                 raise OSError(error.errno, f"on a worker: {error.strerror}", error.filename) from error
             raise UndecidedError(f"{self.cluster.address}: no cell can be run: {type(error).__name__}: {error}")
         if self.left:

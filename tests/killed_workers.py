@@ -58,6 +58,7 @@ class Outcome:
     """What came of a sweep.
 
     started: how often the command was. killed: workers, while cells were at work. keys: different ones among the rows.
+    ended: rows of trainings that came to their end, or diverged.
     right: rows with the numbers of the same training undisturbed.
     """
 
@@ -67,7 +68,7 @@ class Outcome:
     killed: int
     rows: int
     keys: int
-    trained: int
+    ended: int
     right: int
 
 
@@ -109,8 +110,8 @@ def disturbed(folder, asked, every, scheduler_at, kills=10_000):
     right = sum(
         all(row[name] == wanted[identity(row)].get(name) for name in numbers) for row in rows if identity(row) in wanted
     )
-    trained = sum(row["status"] == "trained" for row in rows)
-    return Outcome(len(asked), seconds, started, killed, len(rows), len({row["key"] for row in rows}), trained, right)
+    ended = sum(row["status"] in ("trained", "diverged") for row in rows)
+    return Outcome(len(asked), seconds, started, killed, len(rows), len({row["key"] for row in rows}), ended, right)
 
 
 def identity(row):
@@ -122,8 +123,8 @@ def undisturbed(asked):
     """{identity: row} of the same trainings in one process for each implementation, on this machine."""
     whole = dataclasses.replace(asked, per_process=len(asked))
     with tempfile.TemporaryDirectory() as folder:
-        frame, _ = sweep.sweep(whole, Path(folder) / "out", 2, progress=False)
-    return {identity(row): row for row in frame.to_dict("records")}
+        sweep.sweep(whole, Path(folder) / "out", 2, progress=False)
+        return {identity(row): row for row in pq.read_table(Path(folder) / "out" / "sweep.parquet").to_pylist()}
 
 
 def seconds_with(folder, asked, workers):
@@ -162,7 +163,7 @@ def report(given, folder):
     """The lines of the page."""
     asked = of_cells(given.cells)
     found = disturbed(folder / "killed", asked, given.every, min(400, len(asked) // 2))
-    if not (found.cells == found.rows == found.keys == found.trained == found.right and found.killed):
+    if not (found.cells == found.rows == found.keys == found.ended == found.right and found.killed):
         raise SystemExit(f"not as wanted: {found}")
     yield f"Of {found.cells:,} cells on two workers, on a machine with {os.cpu_count()} processors:"
     yield ""

@@ -5,7 +5,7 @@ import pytest
 
 
 def check(found):
-    counts = {name: getattr(found, name) for name in ("rows", "keys", "trained", "right")}
+    counts = {name: getattr(found, name) for name in ("rows", "keys", "ended", "right")}
     assert counts == dict.fromkeys(counts, found.cells)
     assert found.killed and found.started == 2, "a worker was killed, and the scheduler"
 

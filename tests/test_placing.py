@@ -168,6 +168,7 @@ def command(*arguments):
     ("address", "code", "said"),
     [
         ("tcp://127.0.0.1:1", 3, "Error: tcp://127.0.0.1:1: found none \\(.* refused\\), wanted a scheduler of Dask"),
+        ("tls://127.0.0.1:1", 3, r"Error: tls://127.0.0.1:1: found none \(no certificate of ours"),
         ("127.0.0.1:8786", 2, "Error: --scheduler: found '127.0.0.1:8786', wanted an address such as tcp://host:8786"),
     ],
 )
@@ -176,6 +177,13 @@ def test_no_scheduler_there_is_one_line(address, code, said):
     assert found == code and seconds < 10
     assert len(errors.splitlines()) == 1
     assert re.match(said, errors)
+
+
+def test_dask_is_loaded_where_it_is_used():
+    """`check` goes without it, and every command starts quickly."""
+    code = "import sys, compare.cli, compare.placing; print({'dask', 'distributed', 'pyarrow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cells.ROOT, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_workers_without_a_slot_are_told_how_to_have_one(tmp_path, monkeypatch):
