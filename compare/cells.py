@@ -18,7 +18,7 @@ import numpy as np
 from compare import forms, guard, kept, plain, plain_files, process, progress
 from compare.process import Process
 
-ROOT = process.ROOT
+ROOT, THREAD_VARIABLES = process.ROOT, process.THREAD_VARIABLES
 IN_A_FILE = (
     "ok",
     "raised",
@@ -78,7 +78,7 @@ def run(specs, jobs=1, done=lambda result: None, module="compare.worker", anywhe
         done: called with each `Result` as it comes in.
         module: what runs in the process, given the path of its spec.
         anywhere: inside of `placing.on` a scheduler places these cells, as many at once as it has room for. The files
-            that a spec names by absolute paths go with it; nothing else of this machine does.
+            and folders that a spec names by absolute paths go with it; nothing else of this machine does.
     """
     results: dict[int, Result] = {}
     away = elsewhere.get() if anywhere else None

@@ -9,25 +9,19 @@ Dask's schedulers and workers run what anybody sends them who reaches their port
 
 import asyncio
 import contextlib
-import dataclasses
-import functools
 import hashlib
-import importlib.metadata
 import logging
-import platform
 import socket
-import tempfile
 import time
 import uuid
 import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from compare import cells, environment, forms, kept, plain, plain_files, process
+from compare import cells, forms, kept, placed, plain, process
 from compare.contract import UndecidedError
 
 INSTALL = "pip install '.[cluster]' -c constraints.txt"
-PROJECT = "numpy-cnn-parity"
 SLOT = "cell"  # the resource of which each worker has as many as it may run cells at once
 START = f'dask worker ADDRESS --nworkers 4 --nthreads 1 --resources "{SLOT}=1"'
 GREETING = 1 << 20  # bytes, less than which a scheduler says first of itself, after it has said how many
@@ -106,9 +100,9 @@ def _parts(address):
 
 def _check(client, address):
     """Raise UndecidedError unless there are slots, and all machines have the versions of this one."""
-    here = versions()
+    here = placed.versions()
     try:
-        found = {"the scheduler": client.run_on_scheduler(versions)}
+        found = {"the scheduler": client.run_on_scheduler(placed.versions)}
     except Exception as error:  # it has no such module, or one that raises anything
         found = {"the scheduler": error}
     end = time.monotonic() + CONNECT
@@ -116,32 +110,10 @@ def _check(client, address):
         if time.monotonic() > end:
             raise UndecidedError(f"{address}: found no worker with the resource {SLOT!r}, wanted one: {START}")
         time.sleep(0.2)
-    found |= client.run(versions, on_error="return")
+    found |= client.run(placed.versions, on_error="return")
     for where, there in found.items():
-        if wrong := other(here, there):
+        if wrong := placed.other(here, there):
             raise UndecidedError(f"{address}: {where}: {wrong}")
-
-
-@functools.cache
-def versions():
-    """What must be the same on all machines: this project's version and code, and packages that numbers depend on."""
-    found = {PROJECT: environment.project()}
-    for name in environment.PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found | {"python": platform.python_version()}
-
-
-def other(here, there):
-    """In words, the first version that differs of what both have, "" where none does; `there` may be an exception."""
-    if isinstance(there, Exception):
-        return (
-            f"found {type(there).__name__} ({plain.line(there, 200)}), wanted numpy-cnn-parity {here[PROJECT]}, as here"
-        )
-    for name in here:
-        if name in there and there[name] != here[name]:
-            return f"found {name} {there[name]}, wanted {here[name]}, as here"
-    return ""
 
 
 def slots(client):
@@ -155,7 +127,7 @@ class Cluster:
 
     def __init__(self, client, address):
         self.client, self.address = client, address
-        self.files: dict = {}  # by SHA-256: the scheduler holds each file once, and gives it to workers that lost it
+        self.files: dict = {}  # the scheduler holds each once, and gives it to workers that lost it
         self.looked, self.most, self.seen = -LOOK, 1, time.monotonic()
 
     def room(self):
@@ -175,12 +147,13 @@ class Cluster:
         return _Away(self, spec, module)
 
     def file(self, path):
-        """A future of the bytes of a file."""
-        content = Path(path).read_bytes()
-        name = hashlib.sha256(content).hexdigest()
-        if name not in self.files:
-            self.files[name] = self.submit(bytes, content, key=f"file-{name}")
-        return self.files[name]
+        """A future of what `placed.packed` makes of a file or folder."""
+        about = Path(path).stat()
+        if (known := (path, about.st_mtime_ns, about.st_size)) not in self.files or Path(path).is_dir():
+            content = placed.packed(Path(path))
+            name = hashlib.sha256(content).hexdigest()
+            self.files[known] = self.submit(bytes, content, key=f"file-{name}")
+        return self.files[known]
 
     def submit(self, *given, **settings):
         """`Client.submit`, without its remark that what is sent is large."""
@@ -203,15 +176,15 @@ class _Away:
 
     def __init__(self, cluster, spec, module):
         self.cluster, self.spec, self.module = cluster, spec, module
-        self.files = {name: cluster.file(value) for name, value in spec.items() if kept.is_file(value)}
+        self.files = {name: cluster.file(value) for name, value in spec.items() if _travels(value)}
         self.left = AGAIN
         self._hand_in()
 
     def _hand_in(self):
         spec = {name: value for name, value in self.spec.items() if name not in self.files}
-        suffixes = {name: Path(self.spec[name]).suffix for name in self.files}
-        given = (spec, self.files, suffixes, self.module, versions())
-        self.future = self.cluster.submit(carry_out, *given, key=f"cell-{uuid.uuid4().hex}", resources={SLOT: 1})
+        called = {name: (Path(self.spec[name]).name, Path(self.spec[name]).is_dir()) for name in self.files}
+        given = (spec, self.files, called, self.module, placed.versions())
+        self.future = self.cluster.submit(placed.carry_out, *given, key=f"cell-{uuid.uuid4().hex}", resources={SLOT: 1})
 
     def poll(self):
         """What it left, a `process.Ended`, or None while it runs or waits.
@@ -240,14 +213,20 @@ class _Away:
             if isinstance(error, OSError) and error.errno is not None:
                 raise OSError(error.errno, f"on a worker: {error.strerror}", error.filename) from error
             raise UndecidedError(f"{self.cluster.address}: no cell can be run: {type(error).__name__}: {error}")
+        return self._again(plain.line(error, 300))
+
+    def _again(self, why):
+        """None, and it is handed in again; or, where that has been often enough, that it is lost."""
         if self.left:
             self.left -= 1
             self._hand_in()
             return None
         times = f"handed in {AGAIN + 1} times, and each time its workers died"
-        return process.Ended(None, "", "", "", [], f"{times}, the last time {plain.line(error, 300)}")
+        return process.Ended(None, "", "", "", [], f"{times}, the last time {why}")
 
     def _answer(self, found):
+        if found is None:
+            return self._again("it closed")
         if isinstance(found, str):
             raise UndecidedError(plain.line(found))
         if not forms.fits(found, ENDED):
@@ -259,36 +238,6 @@ class _Away:
         self.future.release()
 
 
-def carry_out(spec, files, suffixes, module, wanted):
-    """On a worker: run a cell, and give back what it left, as a dict of `ENDED`; a text says why it was refused.
-
-    Args:
-        spec: without its files.
-        files: bytes, by the key of the spec.
-        suffixes: of their names, by the same.
-        module: as for `cells.run`.
-        wanted: `versions()` of who asks: this worker may have come later.
-    """
-    from distributed import get_worker
-
-    worker = get_worker()
-    key = worker.get_current_task()
-    if wrong := other(wanted, versions()):
-        return f"{worker.address}: {wrong}"
-    with plain_files.scratch(tempfile.gettempdir(), "cnn-compare-cell-") as folder:
-        paths = {name: folder / f"{name}{suffixes[name]}" for name in files}
-        for name, path in paths.items():
-            path.write_bytes(files[name])
-        cell = process.Process({**spec, **{name: str(path) for name, path in paths.items()}}, folder / "cell", module)
-        try:
-            while (ended := cell.poll()) is None:
-                task = worker.state.tasks.get(key)
-                # Dask cannot stop a thread: it was taken back, or this worker closes, as when its scheduler is gone
-                if task is None or task.state != "executing" or worker.status.name not in ("running", "paused"):
-                    return "taken back"
-                time.sleep(0.02)
-        finally:
-            cell.kill()
-    found = dataclasses.asdict(ended)
-    del found["lost"]
-    return found
+def _travels(value):
+    """Whether a value of a spec names a file or a folder of this machine."""
+    return kept.is_file(value) or (isinstance(value, str) and Path(value).is_absolute() and Path(value).is_dir())

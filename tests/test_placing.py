@@ -15,20 +15,28 @@ import psutil
 import pytest
 
 import compare
-from compare import cells, contract, placing
+from compare import cells, contract, placed, placing
 
 SLEEP = "import sys, time\nopen(sys.argv[1] + '.at-work', 'w').close()\ntime.sleep(300)\n"
 # cell, its watcher, the worker
 END_WORKER = "import os, psutil, signal\nos.kill(psutil.Process().parent().parent().pid, signal.SIGKILL)\n"
+LIST = """
+import json, pathlib, sys
+from compare.cells import write_result
+spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
+folder, file = pathlib.Path(spec["folder"]), pathlib.Path(spec["file"])
+found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+write_result(spec["result"], {"status": "ok", "found": found, "names": [folder.name, file.name, file.read_text()]})
+"""
 COUNT = "import os, sys\nopen(os.environ['COUNTED'], 'a').write('x')\nos.kill(os.getpid(), 9)\n"
 SPEC = {"task": "import", "implementation": "numpy-fused", "threads": 1, "limit": 60}
 
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory):
-    """A scheduler that gives a task up with its first worker, and two workers that know three more modules."""
+    """A scheduler that gives a task up with its first worker, and two workers that know four more modules."""
     folder = tmp_path_factory.mktemp("cluster")
-    for name, text in {"sleep": SLEEP, "end_worker": END_WORKER, "count": COUNT}.items():
+    for name, text in {"sleep": SLEEP, "end_worker": END_WORKER, "count": COUNT, "list": LIST}.items():
         (folder / f"cell_that_{name}.py").write_text(text)
     path = {"PYTHONPATH": f"{cells.ROOT}{os.pathsep}{folder}"}
     with cluster.cluster(folder, **path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as made:
@@ -72,6 +80,24 @@ def test_what_may_not_go_anywhere_stays(workers):
     assert cells.elsewhere.get() is None
 
 
+def test_files_and_folders_of_a_spec_go_with_it_under_their_names(workers, tmp_path, monkeypatch):
+    given = tmp_path / "a submission"
+    (given / "inner").mkdir(parents=True)
+    (given / "conv.py").write_text("one")
+    (given / "inner" / "pool.py").write_text("two")
+    (given / "link").symlink_to("/etc/hostname")
+    (tmp_path / "rules.toml").write_text("three")
+    spec = {**SPEC, "folder": str(given), "file": str(tmp_path / "rules.toml")}
+    with placing.on(workers.address):
+        (result,) = cells.run([spec], module="cell_that_list", anywhere=True)
+        monkeypatch.setattr(placed, "MOST", 5)
+        with pytest.raises(ValueError, match="found 6 bytes, wanted at most 5"):
+            cells.run([spec], module="cell_that_list", anywhere=True)
+    assert result.meta["found"] == {"conv.py": "one", "inner/pool.py": "two"}
+    assert result.meta["names"] == ["a submission", "rules.toml", "three"]
+    assert result.spec == spec
+
+
 def test_a_cell_that_crashes_or_hangs_is_not_tried_again(workers, tmp_path):
     counted = tmp_path / "counted"
     with placing.on(workers.address):
@@ -111,10 +137,28 @@ def test_a_cell_whose_worker_dies_each_time_is_lost_and_no_verdict(workers, monk
         contract.demand([lost])
 
 
+def test_a_cell_whose_worker_is_closed_is_run_by_another(workers, tmp_path):
+    """As on a machine that is shut down, and has a few seconds to say so."""
+    spec = {**SPEC, "limit": 2}
+
+    def close():
+        wait_for(lambda: at_work("sleep"))
+        os.kill(workers.processes["first"].pid, signal.SIGTERM)
+        workers.processes.pop("first").wait()
+
+    with placing.on(workers.address):
+        thread = threading.Thread(target=close)
+        thread.start()
+        results = cells.run([spec] * 2, module="cell_that_sleep", anywhere=True)
+        thread.join()
+    workers.work("first", nanny=True)
+    assert [result.status for result in results] == ["hung", "hung"]
+
+
 def test_what_a_worker_sends_is_believed_in_nothing():
     away = object.__new__(placing._Away)
     away.spec = SPEC
-    for sent in ({}, {"code": 0}, [], None, dict.fromkeys(placing.ENDED, "x")):
+    for sent in ({}, {"code": 0}, [], 0, dict.fromkeys(placing.ENDED, "x")):
         result = cells.judged(SPEC, away._answer(sent))
         assert (result.status, result.arrays, result.meta) == ("crashed", {}, {}), sent
     with pytest.raises(contract.UndecidedError, match="^tcp://a: found numpy 1, wanted 2, as here$"):
@@ -141,7 +185,7 @@ def test_other_code_is_refused_and_both_versions_are_named(workers, tmp_path):
         shutil.copytree(cells.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / "compare" / "plain.py"
     changed.write_text(changed.read_text() + "# another\n")
-    here = placing.versions()["numpy-cnn-parity"]
+    here = placed.versions()["numpy-cnn-parity"]
     workers.work("other", PYTHONPATH=str(tmp_path))
     try:
         wait_for(lambda: "Registered to" in (workers.folder / "other.log").read_text())

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from compare import forms, guard, plain
+from compare.cells import THREAD_VARIABLES
 from compare.checking import answers, caller, messages
 from compare.checking.things import (
     AbsentError,
@@ -29,7 +30,6 @@ from compare.checking.things import (
     StrangersError,
     Thing,
 )
-from compare.process import THREAD_VARIABLES
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHARE = 4  # of the time that all of the code has, one call has this part

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from compare import cells, contract, environment, files, limits, placing
+from compare import cells, contract, environment, files, limits, placed
 from compare.progress import progress_bar
 from compare.sweeping.cell import NONE
 from compare.sweeping.rows import SCHEMA, Rows
@@ -93,7 +93,7 @@ def _write_data(path, dataset, settings):
 def _key(cell, settings, sha256):
     """The cell, all that it depends on, and the versions, as 32 digits."""
     shared = {name: getattr(settings, name) for name in ("epochs", "threads")}
-    text = json.dumps([cell, shared, sha256, placing.versions()], sort_keys=True)
+    text = json.dumps([cell, shared, sha256, placed.versions()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
