@@ -154,6 +154,8 @@ def lines(
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
         elif scales[1] == "log" and max(max(each[1]) for each in series.values()) > 100:
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        if scales[1] == "linear" and axes.get_ylim()[0] < 0 <= min(min(each[1]) for each in series.values()):
+            axes.set_ylim(bottom=0)
         axes.set_xlabel(axes_labels[0])
         axes.set_title(axes_labels[1], loc="left")
         axes.tick_params(length=0, which="both")
