@@ -1,4 +1,4 @@
-"""`compare.sweep`: the cells of a sweep, placed here or by a scheduler, until each has its row."""
+"""The cells of a sweep, placed here or by a scheduler, until each has its row."""
 
 import dataclasses
 import hashlib
