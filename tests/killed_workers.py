@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import cluster
@@ -198,9 +199,21 @@ def report(given, folder):
         ("time of workers", f"{one:.2f} s", f"{one * hours:,.0f} hours of one, {one * hours / 100:,.1f} of 100"),
         ("way through the scheduler and back, one after the other", f"{1000 * way:.1f} ms", f"{way * hours:.1f} hours"),
         ("workers beyond which that way is what takes longest", "", f"{one / way:,.0f}"),
+        ("memory of the command", f"{(held := bytes_of_a_cell()):,.0f} bytes", f"{held / 1e3:.1f} GB"),
         ("row in sweep.parquet", f"{row:.0f} bytes", f"{row:.0f} MB"),
         ("file of rows on the way, of one and of 500 cells", f"{part:,} bytes", "at most 499 and 2,000 files"),
     )
+
+
+def bytes_of_a_cell(count=20_000):
+    """What the command holds in memory of each cell that has no row yet."""
+    tracemalloc.start()
+    asked = of_cells(count)
+    keyed = [(sweep.key_of(cell, asked, ""), cell) for cell in asked.cells()]
+    specs = sweep.specs_of(keyed, asked, "")
+    size = tracemalloc.get_traced_memory()[0] / len(specs)
+    tracemalloc.stop()
+    return size
 
 
 def of_part(folder):

@@ -43,7 +43,7 @@ def sweep(settings, out, jobs=2, progress=None):
     with files.taken(out), tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder:
         given = _write_data(Path(folder) / "data.npz", dataset, settings)
         sha256 = hashlib.sha256(Path(given["inputs"]).read_bytes()).hexdigest()
-        keyed = {_key(cell, settings, sha256): cell for cell in settings.cells()}
+        keyed = {key_of(cell, settings, sha256): cell for cell in settings.cells()}
         rows = Rows(out)
         found = rows.read()
         if others := set(found["key"].to_pylist()) - keyed.keys():
@@ -90,7 +90,7 @@ def _write_data(path, dataset, settings):
     }
 
 
-def _key(cell, settings, sha256):
+def key_of(cell, settings, sha256):
     """The cell, all that it depends on, and the versions, as 32 digits."""
     shared = {name: getattr(settings, name) for name in ("epochs", "threads")}
     text = json.dumps([cell, shared, sha256, placed.versions()], sort_keys=True)
