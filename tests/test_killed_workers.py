@@ -17,4 +17,4 @@ def test_a_sweep_outlives_a_worker_and_its_scheduler(tmp_path):
 
 @pytest.mark.thorough
 def test_a_sweep_outlives_many_workers(tmp_path):
-    check(killed_workers.disturbed(tmp_path / "killed", killed_workers.of_cells(60), every=3, scheduler_at=30))
+    check(killed_workers.disturbed(tmp_path / "killed", killed_workers.of_cells(30), every=4, scheduler_at=15))

@@ -16,6 +16,7 @@ import pytest
 
 import compare
 from compare import cells, contract, placed, placing
+from compare.checking.sharpness import sharpness
 
 SLEEP = "import sys, time\nopen(sys.argv[1] + '.at-work', 'w').close()\ntime.sleep(300)\n"
 # cell, its watcher, the worker
@@ -69,6 +70,26 @@ def test_rows_are_those_of_this_machine(workers):
     with placing.on(workers.address):
         pd.testing.assert_frame_equal(rows(), here)
     assert set(here["outcome"]) == {"agrees"}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("function", "settings"),
+    [
+        (compare.accuracy, {"implementations": "numpy-layers,numpy-fused", "epochs": 1, "seeds": 1}),
+        (compare.defects, {"implementations": "numpy-layers", "only": ["every tied"], "seeds": 1}),
+        (sharpness, {"implementations": "numpy-fused", "cases": 5, "threads": (1,)}),
+    ],
+    ids=["accuracy", "defects", "sharpness"],
+)
+def test_rows_of_the_others_are_those_of_this_machine(workers, function, settings):
+    source = {} if function is sharpness else {"data_source": "sample"}
+    here = function(**settings, **source, progress=False)
+    with placing.on(workers.address):
+        there = function(**settings, **source, progress=False)
+    assert len(here)
+    timed = [name for name in ("seconds",) if name in here]
+    pd.testing.assert_frame_equal(there.drop(columns=timed), here.drop(columns=timed))
 
 
 def test_what_may_not_go_anywhere_stays(workers):
