@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections import Counter
 
 _shown: list = []  # bars, the innermost last
 
@@ -23,4 +24,5 @@ def progress_bar(total, title, show=None):
 def running(names):
     """Say beside the innermost bar, and the time that it expects, what is at work."""
     if _shown:
-        _shown[-1].set_postfix_str(", ".join(names))
+        counts = Counter(names)
+        _shown[-1].set_postfix_str(", ".join(f"{n} x {name}" if n > 1 else name for name, n in counts.items()))

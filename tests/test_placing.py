@@ -62,27 +62,18 @@ def wait_for(condition, seconds=30):
         time.sleep(0.02)
 
 
-def test_rows_are_those_of_this_machine(workers):
-    def rows():
-        return compare.parity("numpy-fused", "sample", dtypes=["float64"], path=False, few=True, progress=False)
-
-    here = rows()
-    with placing.on(workers.address):
-        pd.testing.assert_frame_equal(rows(), here)
-    assert set(here["outcome"]) == {"agrees"}
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("function", "settings"),
     [
+        (compare.parity, {"implementations": "numpy-layers,torch", "few": True}),
         (compare.accuracy, {"implementations": "numpy-layers,numpy-fused", "epochs": 1, "seeds": 1}),
         (compare.defects, {"implementations": "numpy-layers", "only": ["every tied"], "seeds": 1}),
         (sharpness, {"implementations": "numpy-fused", "cases": 5, "threads": (1,)}),
     ],
-    ids=["accuracy", "defects", "sharpness"],
+    ids=["parity", "accuracy", "defects", "sharpness"],
 )
-def test_rows_of_the_others_are_those_of_this_machine(workers, function, settings):
+def test_rows_are_those_of_this_machine(workers, function, settings):
     source = {} if function is sharpness else {"data_source": "sample"}
     here = function(**settings, **source, progress=False)
     with placing.on(workers.address):
