@@ -201,7 +201,7 @@ def report(given, folder):
         ("workers beyond which that way is what takes longest", "", f"{one / way:,.0f}"),
         ("memory of the command", f"{(held := bytes_of_a_cell()):,.0f} bytes", f"{held / 1e3:.1f} GB"),
         ("row in sweep.parquet", f"{row:.0f} bytes", f"{row:.0f} MB"),
-        ("file of rows on the way, of one and of 500 cells", f"{part:,} bytes", "at most 499 and 2,000 files"),
+        ("file of a row that came in last", f"{part:,} bytes", "499 of them, and 2,000 files of 500 rows"),
     )
 
 
