@@ -152,3 +152,10 @@ def test_a_class_and_a_function_by_themselves(written, monkeypatch):
 def test_raise_if_different(written):
     with pytest.raises(AssertionError, match="every tied maximum"):
         compare.check(written(TUTORIAL, pairs=[TIED])).raise_if_different()
+
+
+def test_a_dense_layer_with_softmax_that_leaves_its_bias_out(written):
+    """It gives the right numbers at no size, and the right shape at all."""
+    left_out = ("np.dot(x, self.weights) + self.biases", "np.dot(x, self.weights)")
+    result = compare.check(written(TUTORIAL, pairs=[left_out]))
+    assert result.exit_code == 1 and result.judgement.stage == "softmax forward", f"\n{result}"

@@ -190,7 +190,9 @@ def _shape_at(plan, sizes):
         part = Part(plan, sizes, np.float64)
         part.set(parameters)
         given = part.chunks(inputs[INPUT[plan.stage]])
-        return np.concatenate([part.forward(chunk) for (chunk,) in given]).shape == inputs[plan.stage].shape
+        return (
+            np.concatenate([part.forward(chunk) for (chunk,) in given]).shape == inputs[plan.gives or plan.stage].shape
+        )
     except ATTEMPT:  # it cannot be run at these sizes, in whatever way it says so
         return None
 
