@@ -13,6 +13,7 @@ import inspect
 import os
 import pickle
 import random
+import re
 import signal
 import sys
 import threading
@@ -32,7 +33,7 @@ def _by_place(name, folder):
 
 
 HERE = Path(__file__).parent
-guard = _by_place("guard", HERE.parent)
+confining, guard = (_by_place(name, HERE.parent) for name in ("confine", "guard"))
 if __name__ == "__main__":  # before NumPy is here, and its threads: what watches is to hold little
     guard.keep()
 
@@ -42,6 +43,9 @@ beside, holding, messages, standing = (_by_place(n, HERE) for n in ("beside", "h
 
 MESSAGE = 2000  # characters of what an exception says
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
+FRAMEWORKS = ("torch", "tensorflow", "jax", "keras")
+# what is opened to import one: the code may take its name out of sys.modules afterwards
+IMPORTED = re.compile(rf"[/\\](?:site|dist)-packages[/\\]({'|'.join(FRAMEWORKS)})[/\\](?:__pycache__[/\\])?__init__\.")
 
 
 def _arrays_in(argument):
@@ -65,6 +69,7 @@ class Caller:
         self.modules: list = []
         self.project = project
         self.touched: set = set()
+        self.imported: set = set()
         self.seeded: set = set()
 
     def keep(self, thing):
@@ -204,7 +209,7 @@ class Caller:
 
     def do_told(self):
         """What was noticed: files of this project that were opened, frameworks that are loaded, seeds that were set."""
-        frameworks = [name for name in ("torch", "tensorflow", "jax", "keras") if name in sys.modules]
+        frameworks = [name for name in FRAMEWORKS if name in sys.modules or name in self.imported]
         absent = [str(reason) for reason in beside.ABSENT.values()]
         return {
             "ours": sorted(self.touched),
@@ -222,6 +227,8 @@ class Caller:
             if isinstance(path, str) and path.startswith(folders) and not path.startswith(str(Path(__file__).parent)):
                 # what stands beside this file runs here, and tracebacks open it
                 self.touched.add(os.path.relpath(path, self.project).partition(os.sep)[0])
+            elif isinstance(path, str) and (found := IMPORTED.search(path)):
+                self.imported.add(found[1])
 
         sys.addaudithook(hook)
         np.random.seed = self._watched("np.random.seed", np.random.seed)
@@ -266,6 +273,7 @@ def main():
     asked, answers, life = (fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 200) for number in (*sys.argv[1:3], "0"))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code that asks for input meets the end of a file
     project, sys.argv = sys.argv[3], sys.argv[4:]
+    confining.confine()
     threading.Thread(target=end_with_parent, args=(life,), daemon=True).start()
     warnings.simplefilter("ignore")  # overflow and the like show in the numbers; what is printed is a remark
     caller = Caller(project)

@@ -55,7 +55,7 @@ class CheckResult:
     notes: assumptions and remarks, in plain words.
     unconnected: (name, why) of what looks like a part of the network, and for which no way to call it was found.
     require: what had to be judged. found: the `finding.Found` that it was made of; None where there is none.
-    ours: packages of this project that the code opened: what it gives may be theirs.
+    ours: packages of this project that the code opened: what it gives may be theirs. frameworks: that it imports.
     when: it raised, hung or crashed, where there are no rows.
     """
 
@@ -66,6 +66,7 @@ class CheckResult:
     notes: list[str] = field(default_factory=list)
     unconnected: list = field(default_factory=list)
     ours: list = field(default_factory=list)
+    frameworks: list = field(default_factory=list)
     require: tuple = ()
     found: Any = None
     when: str = "while it was imported"

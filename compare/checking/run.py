@@ -162,7 +162,8 @@ def answer(name, result, cases, path, search=True, found=None):
     ours = result.meta.get("ours", [])
     refusals = getattr(found.subject, "refusals", {})
     found.problems.unconnected += [(name, f"it is refused: {reason}") for name, reason in refusals.items()]
-    return CheckResult(name, result.status, result.error, judgement, notes, found.problems.unconnected, ours)
+    used = result.meta.get("frameworks", [])
+    return CheckResult(name, result.status, result.error, judgement, notes, found.problems.unconnected, ours, used)
 
 
 def _notes(result, judgement):
