@@ -17,6 +17,7 @@ __all__ = [
     "check",
     "convert",
     "defects",
+    "grade",
     "implementations",
     "parametrize_with_checks",
     "parity",
@@ -33,6 +34,7 @@ _HOMES = {
     "convert": "compare.conversion",
     "check": "compare.checking.run",
     "defects": "compare.evidence",
+    "grade": "compare.grading.run",
     "parametrize_with_checks": "compare.pytest_plugin",
 }
 

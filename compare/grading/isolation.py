@@ -1,0 +1,101 @@
+"""How a submission is confined, and what of that holds on this machine: asked of a process that tries it."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from compare import confine
+from compare.cells import ROOT
+
+OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
+CALLER = ("beside.py", "holding.py", "messages.py", "caller.py")  # all of ours that the process of the code needs
+HIDDEN = ("torch", "tensorflow", "keras", "jax", "jaxlib", "onnx", "onnxruntime")
+NEEDED_BY = {"tensorflow": ("keras", "jax"), "keras": ("torch", "tensorflow", "jax", "jaxlib"), "jax": ("jaxlib",)}
+NOBODY = "nobody"
+WORDS = {
+    "files": "files outside its folder can be read, and written",
+    "signals": "it can signal other processes of this user",
+    "network": "it has the network",
+    "user": "it runs as the user who grades (where that is root, without root's rights)",
+    "memory": "its memory is not limited",
+}
+
+
+def plan(user=None, memory=2 << 30, frameworks=()):
+    """What `confine` is to be given.
+
+    Args:
+        user: the name of a user to become, which takes root; None is NOBODY where this is root, "" is nobody else.
+        memory: bytes of each of its processes.
+        frameworks: names of packages that are not hidden.
+    Raises:
+        ValueError: there is no such user, or this is not root.
+    """
+    shown = set(frameworks) | {name for each in frameworks for name in NEEDED_BY.get(each, ())}
+    places = dict.fromkeys(os.path.realpath(place) for place in sys.path if place and Path(place).is_dir())
+    packages = [place for place in places if Path(place).name in ("site-packages", "dist-packages")]
+    python = {sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(os.__file__).parent)}
+    installed = [str(Path(spec.origin).parent) for name in OURS if (spec := _spec(name)) and spec.origin]
+    return {
+        "read": [*confine.SYSTEM, *python, *packages, *(str(ROOT / "compare" / "checking" / name) for name in CALLER)],
+        "hide": [
+            *(str(ROOT / name) for name in OURS),
+            *installed,
+            *(str(Path(place) / name) for place in packages for name in HIDDEN if name not in shown),
+        ],
+        "user": _user(user),
+        "memory": memory,
+    }
+
+
+def _spec(name):
+    return importlib.util.find_spec(name)
+
+
+def _user(name):
+    """[uid, gid] of a user by name, or None."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if name == "" or (name is None and not root):
+        return None
+    if not root:
+        raise ValueError(f"user: found {name!r}, wanted none: only root may become another user")
+    import pwd
+
+    try:
+        found = pwd.getpwnam(name or NOBODY)
+    except KeyError:
+        if name is None:
+            return None
+        raise ValueError(f"user: found {name!r}, wanted the name of a user of this machine") from None
+    return [found.pw_uid, found.pw_gid]
+
+
+def tried(planned):
+    """(the plan that works here, what does not hold of it in words): tried on a process that confines itself.
+
+    Where the user that was chosen for lack of a name cannot run this Python, nobody else's rights are taken.
+
+    Raises:
+        ValueError: the user that was asked for cannot.
+    """
+    held = _holding(planned)
+    if held is None and planned["user"]:
+        planned = {**planned, "user": None}
+        held = _holding(planned)
+    held = held or {}
+    return planned, [words for name, words in WORDS.items() if not held.get(name)]
+
+
+def _holding(planned):
+    """{what: whether it holds}; None where a process that is confined so cannot load NumPy."""
+    process = subprocess.run(
+        [sys.executable, "-P", confine.__file__],
+        env={**os.environ, confine.CONFINE: json.dumps(planned)},
+        capture_output=True,
+        timeout=60,
+        text=True,
+    )
+    return json.loads(process.stdout) if process.returncode == 0 else None
