@@ -54,6 +54,7 @@ for _command in (
     commands_checking.sharpness,
     commands_checking.defects,
     commands_grading.grade,
+    commands_grading.pack,
     commands_comparing.report,
     commands_sweep.sweep,
     commands_comparing.convert,

@@ -62,3 +62,26 @@ def grade(submissions, out, rubric, rubric_template, expected, require, part, pr
     if part is not None and not found.exit_code:
         return int(run.lacks(found, part))
     return found.exit_code
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["gradescope", "classroom", "otter", "nbgrader"]))
+@click.option(
+    "--out", required=True, type=PathOption(), help="A .zip; a folder of tests (otter); an .ipynb (nbgrader)."
+)
+@click.option("--rubric", type=FILE, help="TOML: points for each part, and what is allowed.")
+@click.option("--feedback", type=click.Choice(["stage", "defect", "fix"]), default="defect", show_default=True)
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=15, show_default=True, help="Seconds.")
+@click.option(
+    "--things",
+    default="Conv3x3,MaxPool2,Softmax",
+    show_default=True,
+    help="What is checked, by its names in the students' notebook.",
+)
+def pack(kind, out, rubric, feedback, timeout, things):
+    """Write what a platform takes to grade with: Gradescope, GitHub Classroom, otter or nbgrader."""
+    from compare.grading import packs
+
+    names = [name.strip() for name in things.split(",") if name.strip()]
+    packs.pack(kind, out, rubric, feedback, timeout, names)
+    say(f"written: {plain.line(out)}")

@@ -1,6 +1,7 @@
 """pytest: one test for each quantity of a network under test, so that a course can grade with it.
 
-`pytest --cnn my_cnn.py:MyCNN` runs them without any test file; in one, `parametrize_with_checks` makes them.
+`pytest --cnn my_cnn.py:MyCNN` runs them without any test file; in one, `parametrize_with_checks` makes them. Each is
+marked with its part of the network, such as cnn_conv_forward; in JUnit's XML the class is the part, and points are there.
 """
 
 import functools
@@ -12,6 +13,7 @@ from compare import start
 
 with start.away_from_here():
     from compare.contract import UnavailableError
+    from compare.graph import STAGE_OF
 
 
 @functools.cache
@@ -67,12 +69,27 @@ def parametrize_with_checks(targets):
 
     The body is `check(implementation)`. Nothing runs before the tests do.
     """
-    pairs = [pytest.param(target, check, id=f"{_name(target)}-{check}") for target in targets for check in checks()]
+    pairs = [
+        pytest.param(target, check, id=f"{_name(target)}-{check}", marks=getattr(pytest.mark, mark_of(check)))
+        for target in targets
+        for check in checks()
+    ]
     return pytest.mark.parametrize(("implementation", "check"), pairs)
+
+
+def mark_of(check):
+    """The name of the mark of a check's part."""
+    return f"cnn_{STAGE_OF[check.quantity].replace(' ', '_')}"
 
 
 def _name(target):
     return getattr(target, "__name__", str(target))
+
+
+def pytest_configure(config):
+    """A mark for each part of the network."""
+    for stage in dict.fromkeys(STAGE_OF.values()):
+        config.addinivalue_line("markers", f"cnn_{stage.replace(' ', '_')}: {stage} of a network under test")
 
 
 def pytest_addoption(parser):
@@ -97,16 +114,34 @@ def pytest_collection_modifyitems(session, config, items):
     """The tests of --cnn come after those of files."""
     for target in config.getoption("cnn"):
         items += [
-            _Item.from_parent(session, name=f"{target}-{check}", check=check, target=target) for check in checks()
+            _Item.from_parent(
+                session,
+                name=f"{target}-{check}",
+                nodeid=f"{target}::{STAGE_OF[check.quantity]}::{check}",
+                check=check,
+                target=target,
+            )
+            for check in checks()
         ]
+
+
+def _points(target, check):
+    """Properties: the points that a check gives, by the rubric that `grade` has without one, and how many there are."""
+    with start.away_from_here():
+        from compare.grading import marking, rubric
+
+        got, most = marking.worth(_result(target), check.mode, check.quantity, rubric.read().points)
+    return [("points", got), ("out_of", most)]
 
 
 class _Item(pytest.Item):
     def __init__(self, *, check, target, **keywords):
         super().__init__(**keywords)
         self.check, self.target = check, target
+        self.add_marker(mark_of(check))
 
     def runtest(self):
+        self.user_properties += [("part", STAGE_OF[self.check.quantity]), *_points(self.target, self.check)]
         self.check(self.target)
 
     def repr_failure(self, excinfo, style=None):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 from documentation import ROOT
@@ -79,3 +80,18 @@ def test_without_the_option_nothing_changes(tmp_path, arguments):
     code, text = run_pytest(tmp_path, *arguments)
     assert code == (0 if arguments == ["--help"] else 5)
     assert ("--cnn" in text) == (arguments == ["--help"])
+
+
+def test_marks_and_points(tmp_path):
+    """JUnit's XML: the part is in the name of the class; points are properties, and add up to those of the rubric."""
+    code, text = run_pytest(tmp_path, "--cnn", str(TUTORIAL), "--junitxml", "junit.xml", "--strict-markers")
+    assert code == 1, text
+    cases = list(ElementTree.parse(tmp_path / "junit.xml").iter("testcase"))
+    held = [{each.get("name"): each.get("value") for each in case.iter("property")} for case in cases]
+    assert sum(float(each["out_of"]) for each in held) == pytest.approx(100, abs=0.01)
+    assert sum(float(each["points"]) for each in held) == pytest.approx(83.75, abs=0.01)
+    assert {case.get("classname").rpartition(".")[2] for case in cases} >= {"conv forward", "pool backward", "update"}
+    code, text = run_pytest(tmp_path, "--cnn", str(TUTORIAL), "-m", "cnn_conv_forward", "--strict-markers")
+    assert code == 0 and "2 passed" in text, text
+    code, text = run_pytest(tmp_path, "--cnn", str(TUTORIAL), "-m", "cnn_pool_backward", "--strict-markers")
+    assert code == 1 and "2 failed" in text, text

@@ -98,15 +98,17 @@ def graded(submission, result, rubric, expected=()):
         return Row(submission.name, submission.safe, TOOL_ERROR, 70, said, 0.0, parts, verdict)
     verdict = result.meta["verdict"]
     used: list = [each for each in expected if each.names_convention(submission.name, verdict)]
-    outcomes = []
+    found = []
     for each in verdict.get("quantities", []):
         fitting = [one for one in expected if each["outcome"] == "differs" and one.fits(submission.name, verdict, each)]
         used += fitting[:1]
-        outcomes.append({**each, "outcome": "expected"} if fitting else each)
+        found.append({**each, "outcome": "expected"} if fitting else each)
     reason = not_allowed(verdict, rubric)
     judged = "quantities" in verdict and not reason
-    parts = [_part(name, out_of, outcomes, rubric, judged) for name, out_of in rubric.points.items()]
-    status = reason or _status(verdict, outcomes)
+    parts = [Part(name, 0, out_of, "not counted") for name, out_of in rubric.points.items()]
+    if judged:
+        parts = [part(name, out_of, found, rubric.part_points) for name, out_of in rubric.points.items()]
+    status = reason or _status(verdict, found)
     seconds = verdict.get("seconds", 0.0)
     row = Row(submission.name, submission.safe, status, verdict["exit_code"], verdict["error"], seconds, parts, verdict)
     row.used = list(dict.fromkeys(used))
@@ -114,18 +116,38 @@ def graded(submission, result, rubric, expected=()):
     return row
 
 
-def _status(verdict, outcomes):
-    if verdict["status"] == "differs" and not any(each["outcome"] in FAILED for each in outcomes):
+def _status(verdict, found):
+    if verdict["status"] == "differs" and not any(each["outcome"] in FAILED for each in found):
         return "agrees as expected" if not verdict["unconnected"] and not verdict["missing"] else "incomplete"
     return verdict["status"]
 
 
-def _part(name, out_of, outcomes, rubric, judged):
-    if not judged:
-        return Part(name, 0, out_of, "not counted")
-    own = [each for each in outcomes if each["stage"] == name and each["outcome"] != "not offered"]
+def outcomes(result):
+    """[{mode, quantity, stage, outcome}] of all quantities of a `CheckResult`."""
+    stages = {(row["mode"], row["quantity"]): row["stage"] for row in result.judgement.rows}
+    return [
+        {"mode": mode, "quantity": quantity, "stage": stages[mode, quantity], "outcome": outcome}
+        for (mode, quantity), outcome in result.quantities.items()
+    ]
+
+
+def worth(result, mode, quantity, points):
+    """(points, out of) that one quantity of a `CheckResult` has a share in, where `points` are those of the parts."""
+    got, most = 0.0, 0.0
+    for name, out_of in points.items():
+        found = part(name, out_of, outcomes(result))
+        for each_mode, each_quantity, state in found.quantities:
+            if (each_mode, each_quantity) == (mode, quantity):
+                most += out_of / len(found.quantities)
+                got += out_of / len(found.quantities) if state == "agrees" else 0
+    return round(got, 4), round(most, 4)
+
+
+def part(name, out_of, judged, part_points=True):
+    """The `Part` of a stage, from the outcomes of all quantities: dicts of mode, quantity, stage and outcome."""
+    own = [each for each in judged if each["stage"] == name and each["outcome"] != "not offered"]
     if not own and name == "dense forward":  # a layer in one with the softmax is seen in the probabilities
-        own = [each for each in outcomes if (each["mode"], each["quantity"]) == ("head", "probabilities")]
+        own = [each for each in judged if (each["mode"], each["quantity"]) == ("head", "probabilities")]
         own = [each for each in own if each["outcome"] != "not offered"]
     quantities = [[each["mode"], each["quantity"], each["outcome"]] for each in own]
     shown = [{key: each.get(key, "") for key in ("quantity", "picture", "shown_by")} for each in _telling(own)]
@@ -135,7 +157,7 @@ def _part(name, out_of, outcomes, rubric, judged):
     if good == len(own):
         state = "expected" if any(each["outcome"] == "expected" for each in own) else "agrees"
         return Part(name, out_of, out_of, state, quantities, shown)
-    points = round(out_of * good / len(own), 2) if rubric.part_points else 0
+    points = round(out_of * good / len(own), 4) if part_points else 0
     worst = next(state for state in ("crashed", "hung", "raised", "differs", "not reached") if _has(own, state))
     return Part(name, points, out_of, "partly" if good and worst == "differs" else worst, quantities, shown)
 
