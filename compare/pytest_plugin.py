@@ -1,7 +1,7 @@
 """pytest: one test for each quantity of a network under test, so that a course can grade with it.
 
 `pytest --cnn my_cnn.py:MyCNN` runs them without any test file; in one, `parametrize_with_checks` makes them. Each is
-marked with its part of the network, such as cnn_conv_forward; in JUnit's XML the class is the part, and points are there.
+marked with its part of the network, such as cnn_conv_forward; in JUnit's XML the class is the part, and has its points.
 """
 
 import functools

@@ -82,7 +82,12 @@ def _verdict(spec, folder):
 
 def _confined(given, folder):
     """Let what is started from here hold no secret of ours, find no file but its own, and write none."""
-    home = {"HOME": str(folder), "MPLCONFIGDIR": str(folder), confine.CONFINE: json.dumps(given)}
+    paths = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place in given["read"]]
+    home = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "HOME": str(folder / "work"),
+        "MPLCONFIGDIR": str(folder / "work"),  # else it wants to write to a folder, and has none
+    }
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     os.environ.clear()
     os.environ.update({**kept, **home, guard.FILE_LIMIT: str(PRINTED)})

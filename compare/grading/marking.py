@@ -110,7 +110,8 @@ def graded(submission, result, rubric, expected=()):
         parts = [part(name, out_of, found, rubric.part_points) for name, out_of in rubric.points.items()]
     status = reason or _status(verdict, found)
     seconds = verdict.get("seconds", 0.0)
-    row = Row(submission.name, submission.safe, status, verdict["exit_code"], verdict["error"], seconds, parts, verdict)
+    error = "" if reason else verdict["error"]
+    row = Row(submission.name, submission.safe, status, verdict["exit_code"], error, seconds, parts, verdict)
     row.used = list(dict.fromkeys(used))
     row.case = {name: array.tobytes() for name, array in result.arrays.items()}
     return row
@@ -159,7 +160,8 @@ def part(name, out_of, judged, part_points=True):
         return Part(name, out_of, out_of, state, quantities, shown)
     points = round(out_of * good / len(own), 4) if part_points else 0
     worst = next(state for state in ("crashed", "hung", "raised", "differs", "not reached") if _has(own, state))
-    return Part(name, points, out_of, "partly" if good and worst == "differs" else worst, quantities, shown)
+    state = "partly" if good and worst in ("differs", "not reached") else worst
+    return Part(name, points, out_of, state, quantities, shown)
 
 
 def _has(own, state):

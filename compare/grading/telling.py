@@ -45,6 +45,6 @@ def part_lines(row, part):
     for each in part.shown:
         found.append(f"{each['quantity']}: {each['picture']}")
         found.append(f"    with this input: {each['shown_by']}")
-    if part.state == "not reached":
-        found.append("something before it fails")
+    if any(state == "not reached" for _, _, state in part.quantities):
+        found.append("not reached, since something before it fails: what is missing here")
     return [plain.line(line) if not line.startswith(" ") else f"    {plain.line(line)}" for line in found]
