@@ -27,7 +27,7 @@ KNOWN = 13, 14, 15, 15, 16  # how many ways to use a file version 1, 2, ... know
 TCP_SINCE, SCOPES_SINCE = 4, 6
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc", "/proc", "/sys", "/opt", "/nix", "/snap")
-ALL = ("files", "signals", "network", "user", "memory")
+ALL = ("files", "signals", "network", "tcp", "user", "memory")
 
 
 def confine(write=(), user=True, also=()):
@@ -68,7 +68,7 @@ def confine(write=(), user=True, also=()):
     hidden = [path for path in given["hide"] if not any(_inside(path, place) for place in also)]
     version = _landlock(libc, [*given["read"], *also], hidden, write)
     held["files"], held["signals"] = version > 0, version >= SCOPES_SINCE
-    held["network"] = held["network"] or version >= TCP_SINCE
+    held["tcp"] = version >= TCP_SINCE
     return held
 
 

@@ -126,3 +126,22 @@ def test_only_root_becomes_somebody_else():
         with pytest.raises(ValueError, match="only root may become another user"):
             isolation.plan(user="nobody")
     assert isolation.plan(user="")["user"] is None
+
+
+def test_a_user_who_cannot_run_this_is_refused_where_asked_for_and_left_out_where_not(monkeypatch):
+    monkeypatch.setattr(
+        isolation, "_holding", lambda planned: None if planned["user"] else dict.fromkeys(confine.ALL, True)
+    )
+    monkeypatch.setattr(isolation, "_let_through", lambda: None)
+    planned = {"user": [65534, 65534]}
+    assert isolation.tried(planned) == ({"user": None}, [])
+    with pytest.raises(ValueError, match="^user: found 'nobody', wanted one who can run "):
+        isolation.tried(planned, "nobody")
+
+
+def test_what_does_not_hold_is_told(monkeypatch):
+    monkeypatch.setattr(isolation, "_holding", lambda planned: dict.fromkeys(confine.ALL, False) | {"tcp": True})
+    _, not_limited = isolation.tried({"user": None})
+    assert len(not_limited) == 5 and "it has the network, but no TCP" in not_limited
+    monkeypatch.setattr(isolation, "_holding", lambda planned: {})
+    assert "it has the network" in isolation.tried({"user": None})[1]

@@ -77,11 +77,12 @@ def _user(name):
     return [found.pw_uid, found.pw_gid]
 
 
-def tried(planned):
+def tried(planned, asked=None):
     """(the plan that works here, what does not hold of it in words): tried on a process that confines itself.
 
-    Where the user that was chosen for lack of a name cannot run this Python, nobody else's rights are taken.
-
+    Args:
+        asked: the name of the user, where one was asked for. One that was chosen for lack of a name, and cannot run this
+            Python, is left out.
     Raises:
         ValueError: the user that was asked for cannot.
     """
@@ -89,10 +90,15 @@ def tried(planned):
         _let_through()
     held = _holding(planned)
     if held is None and planned["user"]:
+        if asked:
+            raise ValueError(f"user: found {asked!r}, wanted one who can run {sys.executable} and read what it loads")
         planned = {**planned, "user": None}
         held = _holding(planned)
     held = held or {}
-    return planned, [words for name, words in WORDS.items() if not held.get(name)]
+    words = {name: words for name, words in WORDS.items() if not held.get(name)}
+    if "network" in words and held.get("tcp"):
+        words["network"] += ", but no TCP"
+    return planned, list(words.values())
 
 
 def _let_through():

@@ -99,13 +99,14 @@ def grade(
             f"{plain.line(str(folder))}: found a file, wanted a folder of submissions; one alone is --single"
         )
     if single:
-        found = [submissions.Submission(folder.name, submissions.safe_name(folder.name, set()), folder.absolute())]
+        name = folder.resolve().name or "submission"
+        found = [submissions.Submission(name, submissions.safe_name(name, set()), folder.absolute())]
     else:
         found = submissions.listed(folder, out)
     if not found:
         raise UndecidedError(f"{plain.line(str(folder))}: found no submission, wanted files, folders or zip files")
     _check_names(differences, found)
-    planned, not_limited = isolation.tried(isolation.plan(user, int(memory * (1 << 30)), rules.frameworks))
+    planned, not_limited = isolation.tried(isolation.plan(user, int(memory * (1 << 30)), rules.frameworks), user)
     with files.taken(out):
         seed = _seed(out / KEPT, seed, resume)
         options = {"timeout": timeout, "seed": seed, "require": wanted, "confine": planned}
