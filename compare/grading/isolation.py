@@ -81,8 +81,8 @@ def tried(planned, asked=None):
     """(the plan that works here, what does not hold of it in words): tried on a process that confines itself.
 
     Args:
-        asked: the name of the user, where one was asked for. One that was chosen for lack of a name, and cannot run this
-            Python, is left out.
+        asked: the name of the user, where one was asked for. One that was chosen for lack of a name, and cannot run
+            this Python, is left out.
     Raises:
         ValueError: the user that was asked for cannot.
     """
