@@ -14,6 +14,7 @@ import pytest
 
 import compare
 from compare import cells, contract
+from compare.checking import trying
 from compare.cli import main
 from compare.grading import copies, expected, marking, rubric, run, submissions, writing
 
@@ -407,3 +408,23 @@ def test_the_whole_class_twice(tmp_path):
     for name in steady:
         first, second = ({key: value for key, value in rows[name].items() if key != "seconds"} for rows in runs)
         assert first == second
+
+
+def test_what_had_no_time_to_be_connected_has_more_once_all_others_are_done(tmp_path, monkeypatch):
+    (tmp_path / "s").mkdir()
+    for name in ("a.py", "b.py"):
+        (tmp_path / "s" / name).write_text("")
+    asked = []
+
+    def answered(specs, jobs, done, module):
+        for spec in specs:
+            asked.append((spec["implementation"], spec["timeout"]))
+            short = spec["implementation"] == "a.py" and spec["timeout"] < 60
+            why = [["conv", trying.NO_TIME]] if short else []
+            said = verdict(TIES if not short else {}, unconnected=why, status="incomplete" if short else "differs")
+            done(cells.Result(spec, "ok", {}, {"verdict": said}))
+
+    monkeypatch.setattr(cells, "run", answered)
+    found = compare.grade(tmp_path / "s", tmp_path / "grades", show=False)
+    assert asked == [("a.py", 15), ("b.py", 15), ("a.py", 60)]
+    assert [row.status for row in found.rows] == ["differs", "differs"]

@@ -231,7 +231,7 @@ def find_function(functions, stage, files, first=False, after=None):
         if forward.stranger.spent > end:
             if best is not None and (best[0].agreed or (best[0].score > 1 and not best[0].same)):
                 break
-            raise trying.NotConnectedError(stage, "the time for finding out how it is called was not enough")
+            raise trying.NotConnectedError(stage, trying.NO_TIME)
         try:
             found = layers.connect(layer_class(stage, forward, backward, shape, bias), stage, files, first, after)
         except trying.NotConnectedError as error:

@@ -225,6 +225,9 @@ def _epsilons(evidence):
         rows = [r for r in evidence.rows if r["quantity"] in quantities and r["outcome"] in ("agrees", "differs")]
         return rows if any(row["outcome"] == "differs" for row in rows) else []
 
+    def first(rows):  # one that differs refutes nearly all of them
+        return [row for row in rows if row["outcome"] == "differs"][:1]
+
     found: tuple = ()
     if rows := rows_of("probabilities"):
         found = next(((s,) for s in SUMS if not evidence.unexplained([s.change], rows)), ())
@@ -232,12 +235,11 @@ def _epsilons(evidence):
         base = [each.change for each in found]
         scales = ([], *([convention.change] for convention in BATCH))
         if all(evidence.unexplained([*base, *scale], rows) for scale in scales if base or scale):
-            pairs = ((guard, scale) for scale in scales for guard in GUARDS)
-            of_loss = (g for g, scale in pairs if not evidence.unexplained([*base, g.change, *scale], rows))
-            found += next(((g,) for g in of_loss), ())
+            pairs = ((guard, [*base, guard.change, *scale]) for scale in scales for guard in GUARDS)
+            of_loss = ((guard, changes) for guard, changes in pairs if not evidence.unexplained(changes, first(rows)))
+            found += next(((guard,) for guard, changes in of_loss if not evidence.unexplained(changes, rows)), ())
     if rows := rows_of("d_logits"):
-        base = [each.change for each in found]
-        failed = [row for row in rows if row["outcome"] == "differs"][:1]  # one refutes nearly all of them
+        base, failed = [each.change for each in found], first(rows)
         of_gradient = (g for g in GUARDS_BACKWARD if not evidence.unexplained([*base, g.change], failed))
         found += next(((g,) for g in of_gradient if not evidence.unexplained([*base, g.change], rows)), ())
     return found

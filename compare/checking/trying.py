@@ -16,6 +16,9 @@ ATTEMPT = (RaisedError, StaleError, NotOfferedError, ReturnedNothingError, Value
 FAILURES = (*ATTEMPT, CrashedError, HungError)
 
 
+NO_TIME = "the time for finding out how it is called was not enough"
+
+
 class NotConnectedError(Exception):
     """What looks like a layer, and no way to call it was found.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from compare.checking.trying import NO_TIME
 from compare.grading.expected import defects_of
 
 FAILED = ("differs", "raised", "hung", "crashed")
@@ -115,6 +116,11 @@ def graded(submission, result, rubric, expected=()):
     row.used = list(dict.fromkeys(used))
     row.case = {name: array.tobytes() for name, array in result.arrays.items()}
     return row
+
+
+def out_of_time(row):
+    """Whether something of it was not connected for want of time alone, as on a busy machine."""
+    return any(NO_TIME in why for _, why in row.verdict.get("unconnected", []))
 
 
 def _status(verdict, found):

@@ -16,6 +16,7 @@ TIMEOUT = 15.0  # seconds of all of a submission's own code
 KEPT = ".graded"  # in the folder of the results: what is finished, for --resume
 FEEDBACK = ("stage", "defect", "fix")
 SLACK = 45.0  # seconds of the judge beside it, on a machine that is busy
+AGAIN = 4.0  # times as many for what could not be connected in that time, once all others are done
 RETRIES = 3.0  # times the seconds of the code that its process, started afresh after each hang, may take in all
 
 
@@ -146,14 +147,17 @@ def _graded(grades, found, options, jobs, rules, differences, feedback, show):
         submission = by_safe[result.spec["implementation"]]
         row = marking.graded(submission, result, rules, differences)
         writing.write_one(grades.out, row, feedback)
-        rows[submission.name] = row
+        rows[submission.safe] = row
         bar.update()
 
     with progress.progress_bar(len(specs), "grading", show) as bar:
         try:
             cells.run(specs, jobs, done, module="compare.grading.cell")
+            late = [each for each in found if marking.out_of_time(rows[each.safe])]
+            longer = {**options, "timeout": AGAIN * options["timeout"]}
+            cells.run([_spec(each, longer) for each in late], jobs, done, module="compare.grading.cell")
         finally:
-            grades.rows = [rows[each.name] for each in found if each.name in rows]
+            grades.rows = [rows[each.safe] for each in found if each.safe in rows]
             used = {difference for row in grades.rows for difference in row.used}
             grades.absent = [each for each in differences if each not in used] if len(rows) == len(found) else []
             writing.write_class(grades, rules, feedback, len(found))
