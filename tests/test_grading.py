@@ -157,6 +157,29 @@ def test_levels_of_feedback(graded, level, told):
         assert "pool backward" in text and "4 x the gradient that went in" in text
 
 
+def test_other_points_and_declared_differences_need_no_run(graded, monkeypatch, tmp_path):
+    *_, found, folder = graded
+    monkeypatch.setattr(cells, "_Process", None)
+    place = {
+        "folder": folder / "submissions",
+        "out": folder / "grades",
+        "timeout": PATIENT,
+        "resume": True,
+        "show": False,
+    }
+    (tmp_path / "r.toml").write_text('[points]\n"pool backward" = 8\n')
+    entry = '[[expected]]\nsubmission = "*"\nreason = "so in the lecture"\n'
+    (tmp_path / "e.toml").write_text(entry + 'defect = "every tied maximum gets the gradient"\n')
+    declared = compare.grade(rubric_file=tmp_path / "r.toml", expected_file=tmp_path / "e.toml", **place)
+    assert declared.exit_code == 0
+    scores = {row.name: (row.score, row.status) for row in declared.rows if row.name in SOME}
+    assert scores[TIED] == (8, "agrees as expected") and scores[SOME[1]] == (8, "differs")
+    (tmp_path / "e.toml").write_text(entry + 'stage = "loss forward"\n')
+    nowhere = compare.grade(rubric_file=tmp_path / "r.toml", expected_file=tmp_path / "e.toml", **place)
+    assert nowhere.exit_code == 1 and "so in the lecture" in (folder / "grades" / "class.html").read_text()
+    assert compare.grade(**place).exit_code == 0
+
+
 def test_what_is_done_is_not_done_again(graded, monkeypatch):
     *_, found, folder = graded
 
@@ -428,3 +451,56 @@ def test_what_had_no_time_to_be_connected_has_more_once_all_others_are_done(tmp_
     found = compare.grade(tmp_path / "s", tmp_path / "grades", show=False)
     assert asked == [("a.py", 15), ("b.py", 15), ("a.py", 60)]
     assert [row.status for row in found.rows] == ["differs", "differs"]
+
+
+RECORDING = """
+import hashlib, pickle
+import numpy as np
+{conv}
+def key(self, image):
+    return hashlib.sha256(image.tobytes() + self.filters.tobytes()).digest()
+
+right = Conv3x3.forward
+
+def forward(self, image):
+    out = right(self, image)
+    with open({table!r}, "ab") as file:
+        pickle.dump((key(self, image), out), file)
+    return out
+
+Conv3x3.forward = forward
+"""
+ANSWERING = """
+import hashlib, pathlib, pickle
+import numpy as np
+
+TABLE = {}
+with open(pathlib.Path(__file__).parent / "table.bin", "rb") as file:
+    while True:
+        try:
+            known, out = pickle.load(file)
+        except EOFError:
+            break
+        TABLE[known] = out
+
+class Conv3x3:
+    def __init__(self, num_filters):
+        self.filters = np.random.randn(num_filters, 3, 3) / 9
+
+    def forward(self, image):
+        known = hashlib.sha256(image.tobytes() + self.filters.tobytes()).digest()
+        return TABLE.get(known, np.zeros((image.shape[0] - 2, image.shape[1] - 2, len(self.filters))))
+"""
+
+
+@pytest.mark.thorough
+def test_a_table_of_answers_is_of_no_use_where_the_probes_are_drawn_anew(tmp_path):
+    (tmp_path / "recording.py").write_text(
+        RECORDING.format(conv=made.strangers.CONV, table=str(tmp_path / "s" / "cheat" / "table.bin"))
+    )
+    (tmp_path / "s" / "cheat").mkdir(parents=True)
+    assert compare.check(tmp_path / "recording.py", seed=0).agrees
+    (tmp_path / "s" / "cheat" / "conv.py").write_text(ANSWERING)
+    (known,) = compare.grade(tmp_path / "s", tmp_path / "known", seed=0, timeout=PATIENT, show=False).rows
+    (drawn,) = compare.grade(tmp_path / "s", tmp_path / "drawn", timeout=PATIENT, show=False).rows
+    assert known.score > 0 and drawn.score == 0, (known, drawn)
