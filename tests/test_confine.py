@@ -117,6 +117,17 @@ def test_frameworks_are_hidden_but_those_that_are_allowed():
     assert f"{os.sep}torch " not in f"{allowed} " and "tensorflow" in allowed
 
 
+def test_a_plan_is_the_same_in_every_process():
+    """It is part of what is known again by --resume."""
+    code = "import json; from compare.grading import isolation; print(json.dumps(isolation.plan(user='')))"
+    plans = set()
+    for seed in "123":
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(isolation.ROOT)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        plans.add(done.stdout)
+    assert len(plans) == 1
+
+
 def test_only_root_becomes_somebody_else():
     if os.geteuid() == 0:
         with pytest.raises(ValueError, match="wanted the name of a user of this machine"):

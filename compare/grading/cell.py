@@ -6,6 +6,7 @@ is the judge. The result holds the verdict, and where something differs the smal
 
 import json
 import os
+import site
 import sys
 import tempfile
 import threading
@@ -31,7 +32,16 @@ from compare.worker import end_with_parent
 STATUS = {0: "agrees", 1: "differs", 3: "incomplete"}  # by exit code; of 4 it is that of the check
 PRINTED = 64 << 20  # bytes that a submission may print
 PROCESSES = 100  # that it may have at once
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", guard.MARK, *THREAD_VARIABLES)  # of the environment
+KEPT = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "SYSTEMROOT",
+    guard.MARK,
+    *THREAD_VARIABLES,
+)  # of the environment
 
 
 def main(path):
@@ -85,6 +95,7 @@ def _confined(given, folder):
     paths = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place in given["read"]]
     home = {
         "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUSERBASE": site.getuserbase(),  # NumPy may lie there, under the home that one has here
         "HOME": str(folder / "work"),
         "MPLCONFIGDIR": str(folder / "work"),  # else it wants to write to a folder, and has none
     }

@@ -27,13 +27,13 @@ WORDS = {
 }
 
 
-def plan(user=None, memory=2 << 30, frameworks=()):
+def plan(user=None, memory=2 << 30, frameworks=(), hide=()):
     """What `confine` is to be given.
 
     Args:
         user: the name of a user to become, which takes root; None is NOBODY where this is root, "" is nobody else.
         memory: bytes of each of its processes.
-        frameworks: names of packages that are not hidden.
+        frameworks: names of packages that are not hidden. hide: folders that are, wherever they lie.
     Raises:
         ValueError: there is no such user, or this is not root.
     """
@@ -42,10 +42,17 @@ def plan(user=None, memory=2 << 30, frameworks=()):
     packages = [place for place in places if Path(place).name in ("site-packages", "dist-packages")]
     packages.append(str(Path(np.__file__).resolve().parent.parent))
     python = {sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(os.__file__).parent)}
+    python |= {place for place in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if place}
     installed = [str(Path(spec.origin).parent) for name in OURS if (spec := _spec(name)) and spec.origin]
     return {
-        "read": [*confine.SYSTEM, *python, *packages, *(str(ROOT / "compare" / "checking" / name) for name in CALLER)],
+        "read": [
+            *confine.SYSTEM,
+            *sorted(python),
+            *packages,
+            *(str(ROOT / "compare" / "checking" / name) for name in CALLER),
+        ],
         "hide": [
+            *map(str, hide),
             *(str(ROOT / name) for name in OURS),
             *installed,
             *(str(Path(place) / name) for place in packages for name in HIDDEN if name not in shown),

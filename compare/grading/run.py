@@ -107,7 +107,9 @@ def grade(
     if not found:
         raise UndecidedError(f"{plain.line(str(folder))}: found no submission, wanted files, folders or zip files")
     _check_names(differences, found)
-    planned, not_limited = isolation.tried(isolation.plan(user, int(memory * (1 << 30)), rules.frameworks), user)
+    hide = (folder.resolve(), out.resolve())
+    planned = isolation.plan(user, int(memory * (1 << 30)), rules.frameworks, hide)
+    planned, not_limited = isolation.tried(planned, user)
     with files.taken(out):
         seed = _seed(out / KEPT, seed, resume)
         options = {"timeout": timeout, "seed": seed, "require": wanted, "confine": planned}
