@@ -2,7 +2,7 @@
 
 import click
 
-from compare import plain
+from compare import contract, plain
 from compare.checking.result import REQUIRED
 from compare.options import FILE, SEED, PathOption, say
 
@@ -41,11 +41,13 @@ def grade(submissions, out, rubric, rubric_template, expected, require, part, pr
     occur, with 3 if there is nothing to grade, with 70 if this tool failed on one or more.
     """
     from compare.grading import run
-    from compare.grading.rubric import TEMPLATE
+    from compare.grading.rubric import TEMPLATE, read
 
     if rubric_template:
         click.echo(TEMPLATE, nl=False)
         return 0
+    if part is not None and part not in (known := read(rubric).points):
+        raise click.UsageError(contract.unknown("part", part, known), click.get_current_context())
     if submissions is None:
         raise click.UsageError("missing SUBMISSIONS: a folder", click.get_current_context())
     found = run.grade(submissions, out, rubric, expected, require or (), show=progress, **options)

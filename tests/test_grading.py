@@ -361,7 +361,7 @@ def test_only_what_is_long_is_called_a_copy():
         (["one", "--expected", "e.toml"], 2, "found no such submission"),
         (["one", "--user", "no-such-user-here"], 2, "user: found 'no-such-user-here'"),
         (["one", "--require", "x"], 2, "require: found 'x'"),
-        (["one", "--part", "x", "--jobs", "1"], 2, "unknown part: found 'x'"),
+        (["one", "--part", "x"], 2, "unknown part: found 'x'"),
         ([], 2, "missing SUBMISSIONS"),
     ],
 )
@@ -377,7 +377,22 @@ def test_bad_input_is_told_in_a_line(tmp_path, monkeypatch, capsys, arguments, c
     assert ended.value.code == code
     told = capsys.readouterr().err
     assert said in told and "Traceback" not in told
-    assert (tmp_path / "grades").exists() == ("--part" in arguments)
+    assert not (tmp_path / "grades").exists()
+
+
+@pytest.mark.parametrize(("part", "code"), [("pool backward", 1), ("conv forward", 0)])
+def test_a_step_of_ci_ends_with_1_where_a_part_lacks_points(tmp_path, monkeypatch, part, code):
+    (tmp_path / "a.py").write_text("")
+    found = {**TIES, ("alone", "conv", "conv forward"): "agrees"}
+
+    def answered(specs, jobs, done, module):
+        for spec in specs:
+            done(cells.Result(spec, "ok", {}, {"verdict": verdict(found)}))
+
+    monkeypatch.setattr(cells, "run", answered)
+    with pytest.raises(SystemExit) as ended:
+        main(["grade", str(tmp_path / "a.py"), "--single", "--out", str(tmp_path / "g"), "--part", part])
+    assert ended.value.code == code
 
 
 def test_the_template_of_the_command(capsys):

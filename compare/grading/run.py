@@ -25,7 +25,7 @@ class Grades:
     """All rows, and what came of it.
 
     out: the folder. not_limited: what could not be limited here, in words. absent: declared differences that occurred
-    nowhere. seed: of the probes. interrupted: whether it was ended before all were graded.
+    nowhere. seed: of the probes.
     """
 
     out: Path
@@ -174,12 +174,5 @@ def _spec(submission, options):
 
 
 def lacks(grades, part):
-    """Whether a part has not all of its points in every submission.
-
-    Raises:
-        ValueError: the rubric has no such part.
-    """
-    names = [each.name for row in grades.rows for each in row.parts]
-    if part not in names:
-        raise ValueError(unknown("part", part, dict.fromkeys(names)))
+    """Whether a part has not all of its points in every submission."""
     return any(each.points < each.out_of for row in grades.rows for each in row.parts if each.name == part)
