@@ -4,7 +4,7 @@ import click
 
 from compare import contract, plain
 from compare.checking.result import REQUIRED
-from compare.options import FILE, SEED, PathOption, say
+from compare.options import FILE, SCHEDULER, SEED, PathOption, say
 
 
 @click.command()
@@ -31,6 +31,7 @@ from compare.options import FILE, SEED, PathOption, say
 @click.option(
     "--part", metavar="NAME", help="End with 0 only if this part has all its points everywhere; for one step of CI."
 )
+@SCHEDULER
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def grade(submissions, out, rubric, rubric_template, expected, require, part, progress, **options):
     """Grade a folder of submissions: each .py, .ipynb, folder or zip file directly inside.

@@ -17,6 +17,7 @@ import pytest
 import compare
 from compare import cells, contract, placed, placing
 from compare.checking.sharpness import sharpness
+from compare.grading import run
 
 SLEEP = "import sys, time\nopen(sys.argv[1] + '.at-work', 'w').close()\ntime.sleep(300)\n"
 # cell, its watcher, the worker
@@ -30,6 +31,17 @@ found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglo
 write_result(spec["result"], {"status": "ok", "found": found, "names": [folder.name, file.name, file.read_text()]})
 """
 COUNT = "import os, sys\nopen(os.environ['COUNTED'], 'a').write('x')\nos.kill(os.getpid(), 9)\n"
+DENSE = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, inputs, outputs):
+        self.w, self.b = np.random.randn(inputs, outputs), np.zeros(outputs)
+
+    def forward(self, x):
+        return x @ self.w + self.b
+"""
 SPEC = {"task": "import", "implementation": "numpy-fused", "threads": 1, "limit": 60}
 
 
@@ -81,6 +93,26 @@ def test_rows_are_those_of_this_machine(workers, function, settings):
     assert len(here)
     timed = [name for name in ("seconds",) if name in here]
     pd.testing.assert_frame_equal(there.drop(columns=timed), here.drop(columns=timed))
+
+
+def test_submissions_are_graded_by_workers(workers, tmp_path):
+    handed_in = tmp_path / "submissions"
+    (handed_in / "a_folder").mkdir(parents=True)
+    (handed_in / "a_folder" / "dense.py").write_text(DENSE)
+    (handed_in / "wrong.py").write_text(DENSE.replace("+ self.b", "- self.b"))
+    (handed_in / "empty.py").write_text("")
+    for number in range(2):  # more than one submission may hold: refused here, and not on its way
+        (handed_in / "large").mkdir(exist_ok=True)
+        (handed_in / "large" / f"{number}.bin").write_bytes(bytes(11 << 20))
+    given = {"seed": 1, "jobs": 2, "show": False}
+    here, there = (
+        run.grade(handed_in, tmp_path / str(address), scheduler=address, **given).rows
+        for address in (None, workers.address)
+    )
+    assert [(r.name, r.status, r.score, r.differing) for r in there] == [
+        (r.name, r.status, r.score, r.differing) for r in here
+    ]
+    assert [row.status for row in there] == ["agrees", "empty", "unreadable", "differs"]
 
 
 def test_what_may_not_go_anywhere_stays(workers):

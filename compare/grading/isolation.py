@@ -14,7 +14,8 @@ from compare import confine
 from compare.cells import ROOT
 
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
-CALLER = ("beside.py", "holding.py", "messages.py", "caller.py")  # all of ours that the process of the code needs
+# all of ours that the process of the code needs
+CALLER = ("beside.py", "holding.py", "messages.py", "standing.py", "caller.py")
 HIDDEN = ("torch", "tensorflow", "keras", "jax", "jaxlib", "onnx", "onnxruntime")
 NEEDED_BY = {"tensorflow": ("keras", "jax"), "keras": ("torch", "tensorflow", "jax", "jaxlib"), "jax": ("jaxlib",)}
 NOBODY = "nobody"

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compare import cells, files, guard, kept, limits, plain, progress
+from compare import cells, files, guard, kept, limits, placing, plain, progress
 from compare.checking.result import required
 from compare.contract import UndecidedError, unknown
 from compare.grading import expected as declared
@@ -56,6 +56,7 @@ def grade(
     seed=None,
     resume=False,
     single=False,
+    scheduler=None,
     show=None,
 ):
     """Check every submission in a folder, give points, and write what `writing.FILES` names into `out`.
@@ -72,6 +73,7 @@ def grade(
         seed: of the probes; None draws one, so that nobody can know them.
         resume: keep what was graded before of the same content, with the same options, by the same version.
         single: the folder, or file, is one submission itself.
+        scheduler: address of a scheduler of Dask that places the submissions, see `placing.on`; None: this machine.
         show: a progress bar; None is where stderr is a terminal.
     Returns:
         `Grades`.
@@ -79,7 +81,7 @@ def grade(
         ValueError: bad input; the message names it.
         FileNotFoundError: there is no such folder.
         OSError: something cannot be read or written.
-        UndecidedError: nothing is there.
+        UndecidedError: nothing is there, or the scheduler is not.
     """
     folder, out = Path(folder), Path(out)
     if feedback not in FEEDBACK:
@@ -114,7 +116,7 @@ def grade(
         seed = _seed(out / KEPT, seed, resume)
         options = {"timeout": timeout, "seed": seed, "require": wanted, "confine": planned}
         grades = Grades(out, [], not_limited, seed)
-        with kept.keeping(out / KEPT):
+        with kept.keeping(out / KEPT), placing.on(scheduler):
             _graded(grades, found, options, jobs, rules, differences, feedback, show)
     return grades
 
@@ -154,15 +156,22 @@ def _graded(grades, found, options, jobs, rules, differences, feedback, show):
 
     with progress.progress_bar(len(specs), "grading", show) as bar:
         try:
-            cells.run(specs, jobs, done, module="compare.grading.cell")
+            _run(specs, jobs, done)
             late = [each for each in found if marking.out_of_time(rows[each.safe])]
             longer = {**options, "timeout": AGAIN * options["timeout"]}
-            cells.run([_spec(each, longer) for each in late], jobs, done, module="compare.grading.cell")
+            _run([_spec(each, longer) for each in late], jobs, done)
         finally:
             grades.rows = [rows[each.safe] for each in found if each.safe in rows]
             used = {difference for row in grades.rows for difference in row.used}
             grades.absent = [each for each in differences if each not in used] if len(rows) == len(found) else []
             writing.write_class(grades, rules, feedback, len(found))
+
+
+def _run(specs, jobs, done):
+    """Run the cells, wherever they are placed; a folder that is too large to travel is refused by one that stays."""
+    for anywhere in (True, False):
+        some = [spec for spec in specs if submissions.is_small(Path(spec["path"])) == anywhere]
+        cells.run(some, jobs, done, module="compare.grading.cell", anywhere=anywhere)
 
 
 def _spec(submission, options):

@@ -51,6 +51,12 @@ def listed(folder, but=None):
     return found
 
 
+def is_small(path):
+    """Whether all that lies there may be read as one submission; of links and what is no file nothing is counted."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(each.stat().st_size for each in files if each.is_file() and not each.is_symlink()) <= LARGEST
+
+
 def safe_name(name, taken):
     """A name of letters, digits and ".-_" for a folder, which is not in `taken` in any case, and is added there."""
     plain_name = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:60] or "submission"
