@@ -240,11 +240,12 @@ def find_function(functions, stage, files, first=False, after=None):
             failure = failure or error
             continue
         plan = found[0]
-        if plan.agreed and (backward is None or set(plan.gradients) == set(plan.weights)):
+        whole = backward is None or set(plan.gradients) == set(plan.weights)
+        if plan.agreed and whole:
             if "filters" not in plan.same or not _biased(forward):
                 return found
             agreed = (forward.name, shape)
-        settled = (forward.name, shape) if plan.score > 1 and not plan.same else settled
+        settled = (forward.name, shape) if plan.score > 1 and whole and not plan.same else settled
         best = found if best is None or _rank(plan) > _rank(best[0]) else best
     if best is None and failure is not None:
         raise failure
