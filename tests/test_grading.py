@@ -159,7 +159,7 @@ def test_levels_of_feedback(graded, level, told):
 
 def test_other_points_and_declared_differences_need_no_run(graded, monkeypatch, tmp_path):
     *_, found, folder = graded
-    monkeypatch.setattr(cells, "_Process", None)
+    monkeypatch.setattr(cells, "Process", None)
     place = {
         "folder": folder / "submissions",
         "out": folder / "grades",
@@ -187,7 +187,7 @@ def test_what_is_done_is_not_done_again(graded, monkeypatch):
         raise AssertionError("a cell was started")
 
     before = (folder / "grades" / "grades.csv").read_text()
-    monkeypatch.setattr(cells, "_Process", refuse)
+    monkeypatch.setattr(cells, "Process", refuse)
     again = compare.grade(folder / "submissions", folder / "grades", timeout=PATIENT, resume=True, show=False)
     assert again.seed == 7 and (folder / "grades" / "grades.csv").read_text() == before
     (folder / "submissions" / "=HYPERLINK(1).py").write_text("x = 1\n")
@@ -385,7 +385,7 @@ def test_a_step_of_ci_ends_with_1_where_a_part_lacks_points(tmp_path, monkeypatc
     (tmp_path / "a.py").write_text("")
     found = {**TIES, ("alone", "conv", "conv forward"): "agrees"}
 
-    def answered(specs, jobs, done, module):
+    def answered(specs, jobs, done, module, anywhere):
         for spec in specs:
             done(cells.Result(spec, "ok", {}, {"verdict": verdict(found)}))
 
@@ -406,7 +406,7 @@ def test_an_interrupted_class_keeps_what_is_finished(tmp_path, monkeypatch):
     for name in ("a.py", "b.py", "c.py"):
         (tmp_path / "s" / name).write_text("")
 
-    def interrupted(specs, jobs, done, module):
+    def interrupted(specs, jobs, done, module, anywhere):
         done(cells.Result(specs[0], "ok", {}, {"verdict": {"status": "empty", "exit_code": 2, "error": ""}}))
         raise KeyboardInterrupt
 
@@ -454,7 +454,7 @@ def test_what_had_no_time_to_be_connected_has_more_once_all_others_are_done(tmp_
         (tmp_path / "s" / name).write_text("")
     asked = []
 
-    def answered(specs, jobs, done, module):
+    def answered(specs, jobs, done, module, anywhere):
         for spec in specs:
             asked.append((spec["implementation"], spec["timeout"]))
             short = spec["implementation"] == "a.py" and spec["timeout"] < 60
