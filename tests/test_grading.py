@@ -25,6 +25,7 @@ WITH_CODE = ("=HYPERLINK(1).py", "<script>alert(1)<script>.py", "trouble, a fork
 PATIENT = 60  # seconds of each, so that a busy machine makes no row another one
 LATER = (
     "reads our text by its descriptor",
+    "asks a process that has ours",
     "traces the calls",
     "prints its grade",
     "writes to the pipe",
@@ -37,7 +38,6 @@ SOME = (
     "wrong, weights already updated",
     "wrong, ties, layers",
     "right, functions",
-    "wrong, minimum",
 )
 TIED, *_ = SOME = [next(name for name in ALL if label in name) for label in SOME]
 CONFINED = {f"cheat, {name}.py" for name in made.CHEATS if "our text" in name or "process" in name or "path" in name}
