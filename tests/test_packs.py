@@ -54,7 +54,7 @@ def test_gradescope(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads((root / "results" / "results.json").read_text())
     valid_gradescope(document)
     assert document["score"] == 100 and [test["name"] for test in document["tests"]] == list(POINTS)
