@@ -255,7 +255,7 @@ def test_a_full_temporary_folder_is_not_blamed_on_the_code(code, tmp_path, monke
             cells.run([{"threads": 1, "limit": 9}])
     else:
         name = code("fine", "raise SystemExit(1)")
-        monkeypatch.setattr(cells, "ROOM", 1 << 60)
+        monkeypatch.setattr(process, "ROOM", 1 << 60)
         with pytest.raises(OSError, match="no room for temporary files, so nothing was judged"):
             run_cell(name, tmp_path)
 

@@ -82,6 +82,7 @@ def test_without_the_option_nothing_changes(tmp_path, arguments):
     assert ("--cnn" in text) == (arguments == ["--help"])
 
 
+@pytest.mark.thorough
 def test_marks_and_points(tmp_path):
     """JUnit's XML: the part is in the name of the class; points are properties, and add up to those of the rubric."""
     code, text = run_pytest(tmp_path, "--cnn", str(TUTORIAL), "--junitxml", "junit.xml", "--strict-markers")
