@@ -209,10 +209,13 @@ def _with_another(evidence, one, left, candidates):
     for other in candidates:
         if other is one or not _may(evidence, other, left):
             continue
-        for pair in ((one, other), (other, one)):
+        first, second = sorted((one, other), key=lambda d: STAGE_ORDER[d.stage])
+        orders = [(first, second), (second, first)]
+        # of two that concern nothing in common either order makes the same network
+        for pair in orders[: 1 if _touched(one.change).isdisjoint(_touched(other.change)) else 2]:
             changes = [defect.change for defect in pair]
             if evidence.explained(changes, [left]) is None and evidence.explained(changes, evidence.rows) is None:
-                found.append(tuple(sorted(pair, key=lambda d: STAGE_ORDER[d.stage])))
+                found.append((first, second))
                 break
     return found
 
