@@ -2,7 +2,7 @@
 
 import click
 
-from compare import contract, plain
+from compare import contract, files, plain
 from compare.checking.result import REQUIRED
 from compare.options import FILE, SCHEDULER, SEED, PathOption, say
 
@@ -85,6 +85,7 @@ def pack(kind, out, rubric, feedback, timeout, things):
     """Write what a platform takes to grade with: Gradescope, GitHub Classroom, otter or nbgrader."""
     from compare.grading import packs
 
+    files.check_writable(out if kind != "otter" else None)
     names = [name.strip() for name in things.split(",") if name.strip()]
     packs.pack(kind, out, rubric, feedback, timeout, names)
     say(f"written: {plain.line(out)}")

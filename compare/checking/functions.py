@@ -229,7 +229,7 @@ def find_function(functions, stage, files, first=False, after=None):
         if agreed and agreed != (forward.name, shape):  # of one filter any shape of the bias may be right
             break
         if forward.stranger.spent > end:
-            if best is not None and (best[0].agreed or (best[0].score > 1 and not best[0].same)):
+            if best is not None and best[0].agreed:  # else what was not tried may be the way
                 break
             raise trying.NotConnectedError(stage, trying.NO_TIME)
         try:
