@@ -10,6 +10,7 @@ from compare.checking import words
 from compare.checking.orders import KERNEL, Order
 from compare.checking.plan import Sizes
 from compare.checking.things import Standing
+from compare.contract import NotOfferedError
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -93,10 +94,20 @@ def guesses(cls, stage):
 def _makers(cls, stage, meant):
     signature = inspect.signature(cls)
 
-    def maker(meaning):
-        return lambda sizes, dtype: cls(**arguments(signature, cls.__name__, stage, sizes, dtype, meaning))
+    def given(meaning, sizes, dtype):
+        return arguments(signature, cls.__name__, stage, sizes, dtype, meaning)
 
-    return [maker(meaning) for meaning in meant]
+    def told(meaning, sizes):
+        """What sets a call apart from others."""
+        try:
+            return str([(name, np.shape(value), value) for name, value in given(meaning, sizes, np.float64).items()])
+        except (TypeError, NotOfferedError) as error:
+            return str(error)
+
+    several, one = Sizes((10, 12, 2), 6, 7), Sizes((10, 12, 1), 1, 7)
+    apart = {(told(meaning, several), told(meaning, one)): meaning for meaning in reversed(meant)}
+    first = [*apart.values()][::-1]  # of those that come to the same
+    return [lambda sizes, dtype, meaning=meaning: cls(**given(meaning, sizes, dtype)) for meaning in first]
 
 
 def arguments(signature, name, stage, sizes, dtype, meaning):

@@ -17,6 +17,7 @@ import re
 import signal
 import sys
 import threading
+import time
 import traceback
 import types
 import warnings
@@ -281,7 +282,7 @@ def main():
     beside.serve()
     with os.fdopen(asked, "rb") as pipe_in, os.fdopen(answers, "wb") as pipe_out:
         while (message := messages.receive(pipe_in, caller.known)) is not None:
-            answer = caller.answer(message)
+            answer = caller.answer(message) | {"worked": time.process_time()}
             with contextlib.suppress(ValueError, OSError, AttributeError):  # the code may have closed its own output
                 sys.stdout.flush()
             try:

@@ -12,7 +12,16 @@ from compare.checking.part import Part
 from compare.checking.plan import INPUT, Plan, Sizes, size_of
 from compare.checking.preparing import alive, origin_of, prepared
 from compare.checking.things import AbsentError, CrashedError, HungError, RaisedError
-from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError, close, excuseless, progress, trouble
+from compare.checking.trying import (
+    ATTEMPT,
+    Complaints,
+    NotConnectedError,
+    TroubleError,
+    close,
+    excuseless,
+    progress,
+    trouble,
+)
 
 SHARE = 4  # of the time of all calls, one layer may take this part until a way to call it is found
 LIKE = 0.99  # of `_likeness`: the layouts are those of the code, and what it computes with them is wrong
@@ -39,6 +48,7 @@ def settle(plan, flows, weights, sizes, files=()):
     wanted = outputs.get(plan.stage, (plan.stage,))
     best, reached, ran, farthest, nearest = dataclasses.replace(plan, score=-1), -1, 0, None, 0.0
     batches: dict = {}
+    complaints = Complaints()
     for chosen in itertools.product(*weights.values()):
         for one_image, inward, outward in flows:
             tried = dataclasses.replace(plan, one_image=one_image, inward=inward, outward=outward, sizes=sizes, score=0)
@@ -53,6 +63,7 @@ def settle(plan, flows, weights, sizes, files=()):
             except AbsentError as error:
                 raise NotConnectedError(plan.stage, error) from error
             except ATTEMPT as error:  # a layout that is not the code's may fail in any way
+                complaints.add((str(chosen), one_image, str(inward), str(outward)), error)
                 if best.score < 1 and progress(error, files) > reached:
                     best, reached, farthest = tried, progress(error, files), error
                 continue
@@ -78,7 +89,7 @@ def settle(plan, flows, weights, sizes, files=()):
     if best.score < 1 and farthest is not None and excuseless(farthest):
         raise TroubleError(task, "raised", farthest) from farthest
     if best.score < 1:
-        raise NotConnectedError(plan.stage, farthest) from farthest
+        raise NotConnectedError(plan.stage, farthest, complaints) from farthest
     return dataclasses.replace(best, chosen=ran > 1 and nearest < LIKE)
 
 
@@ -102,7 +113,7 @@ def _as_stage(plan):
     return dataclasses.replace(plan, stage="head" if plan.gives == "probabilities" else "logits")
 
 
-def find_layer(cls, stage, files=(), channels_first=False, after=None):
+def find_layer(cls, stage, files=(), channels_first=False, after=None, before=None):
     """The `Plan` of a layer class: how it is made and called, found by trying.
 
     Args:
@@ -110,6 +121,8 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
             is "head" then) or "probabilities".
         channels_first: whether the layer before hands on (F, P, Q), which is then the usual order of flattening.
         after: for a softmax, the `Plan` of the dense layer: what that one gives, this one takes, batches or columns.
+        before: the `Complaints` of this layer made a little otherwise, all of whose ways failed: where it complains of
+            the same, it is not asked further.
     Raises:
         LookupError: no object of the class could be made, or it has no weights of a shape for this stage; the cause,
             if it is an error of the code, is the `__cause__`.
@@ -122,13 +135,18 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
         makers += [each for make in makers for each in prepared(make, Plan(stage, make, "", ""), cls.methods)]
     found: list = []
     failures: list = []
-    end = cls.stranger.spent + cls.stranger.limit / SHARE
+    end = cls.stranger.worked + cls.stranger.limit / SHARE
+    first: dict = {}  # the complaints of the first geometry of each way
+    idle: dict = {}  # what of a geometry does not concern what the code complains of
     for padding in ("valid", "same") if stage == "conv" else ("valid",):
         best = None
         geometries = _geometries(makers, stage, padding)
         ways = [*itertools.product(forwards, geometries, makers), *itertools.product(forwards, geometries[:1], guesses)]
         for forward, (sizes, same), make in ways:
-            if cls.stranger.spent > end:  # what was not tried may be the way: nothing is held against the code
+            way, changed = (forward, make), {*same, padding}
+            if way in first and changed <= idle[way]:
+                continue
+            if cls.stranger.worked > end:  # what was not tried may be the way: nothing is held against the code
                 if any(each.agreed for each in found):
                     break
                 raise NotConnectedError(stage, f"in {cls.stranger.limit / SHARE:.3g} s no way to call it was found")
@@ -159,6 +177,12 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
                 if isinstance(error.__cause__, AbsentError):  # other arguments do not install it
                     raise
                 failures.append(error.__cause__ or error)
+                if way not in first:
+                    if error.complaints.same(before):
+                        raise
+                    first[way], idle[way] = error.complaints, {*changed}
+                elif error.complaints.same(first[way]):
+                    idle[way] |= changed
                 continue
             if make in guesses and not tried.agreed:
                 continue
@@ -172,7 +196,8 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None):
         found += [best] if best else []
     if not found:
         cause = max(failures, key=lambda error: progress(error, files), default=None)
-        raise NotConnectedError(stage, cause or "it keeps no weights of a known shape") from cause
+        complaints = next(iter(first.values()), None)
+        raise NotConnectedError(stage, cause or "it keeps no weights of a known shape", complaints) from cause
     plan = max(found, key=lambda best: best.score)
     if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
         # it ran once, by chance: what it raises at another size would be of our making

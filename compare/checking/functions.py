@@ -221,20 +221,24 @@ def find_function(functions, stage, files, first=False, after=None):
     forwards = [f for f in _named(functions, stage) if stage not in ("conv", "logits") or _arguments(f) > 1]
     backward = next(iter(_named(functions, stage, backward=True)), None)
     best, failure = None, None
-    end = max((each.stranger.spent + each.stranger.limit / SHARE for each in forwards), default=0.0)
+    end = max((each.stranger.worked + each.stranger.limit / SHARE for each in forwards), default=0.0)
     settled = agreed = None
+    complaints: dict = {}  # by function and shape of the weights, with the first shape of the bias
     for forward, shape, bias in itertools.product(forwards, _shapes(stage), BIASES.get(stage, ((-1,),))):
         if settled == (forward.name, shape):  # it runs at all sizes: its bias, if any, is of this shape
             continue
         if agreed and agreed != (forward.name, shape):  # of one filter any shape of the bias may be right
             break
-        if forward.stranger.spent > end:
+        if forward.stranger.worked > end:
             if best is not None and best[0].agreed:  # else what was not tried may be the way
                 break
             raise trying.NotConnectedError(stage, trying.NO_TIME)
         try:
-            found = layers.connect(layer_class(stage, forward, backward, shape, bias), stage, files, first, after)
+            layer = layer_class(stage, forward, backward, shape, bias)
+            before = complaints.get((forward.name, shape))
+            found = layers.connect(layer, stage, files, first, after, before)
         except trying.NotConnectedError as error:
+            complaints.setdefault((forward.name, shape), error.complaints)
             if isinstance(error.__cause__, AbsentError):
                 raise
             failure = failure or error

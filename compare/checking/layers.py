@@ -54,9 +54,9 @@ def _made_otherwise(cls, plan, files):
     return None
 
 
-def connect(cls, stage, files=(), channels_first=False, after=None):
+def connect(cls, stage, files=(), channels_first=False, after=None, before=None):
     """(`Plan`, what is wrong with its way back or None) of a layer class. Arguments and errors as of `find_layer`."""
-    plan = find_layer(cls, stage, files, channels_first, after)
+    plan = find_layer(cls, stage, files, channels_first, after, before)
     problem: Exception | None = None
     try:
         plan = find_way_back(plan, files)

@@ -49,6 +49,7 @@ class Stranger:
     def __init__(self, folders, argv, threads=1, limit=60.0):
         self.folders, self.argv, self.threads = [str(folder) for folder in folders], argv, threads
         self.limit, self.spent = limit, 0.0
+        self.worked = self.ended = 0.0  # seconds of processor time in all, and of the processes before this one
         self.generation = 0
         self.process: Any = None
         self.loaded: list = []  # requests that loaded modules: asked again in a fresh process
@@ -98,6 +99,7 @@ class Stranger:
         if self.process is None:
             return
         guard.end(self.process)
+        self.ended = self.worked
         for pipe in (self.asking, self.answers):
             with contextlib.suppress(OSError):  # what could not be written any more
                 pipe.close()
@@ -166,11 +168,11 @@ class Stranger:
             self.asking.end = self.answers.end = time.monotonic() + seconds
             messages.send(self.asking, request, _keep)
             for thing in self.unread:
-                told = answers.checked(None, messages.receive(self.answers, self._known))
+                told = answers.checked(None, self._receive())
                 if told is None or "raised" in told:
                     self.broken.setdefault(thing, told)  # of several the first is told
             self.unread = []
-            answer = answers.checked(request, messages.receive(self.answers, self._known))
+            answer = answers.checked(request, self._receive())
             if None in self.broken.values():
                 answer = None
             elif isinstance(request.get("thing"), int):
@@ -192,6 +194,13 @@ class Stranger:
             absent = {"AbsentError", "ModuleNotFoundError"} & set(raised["bases"])
             raise (AbsentError if absent else RaisedError)(f"{raised['type']}: {raised['texts'][0]}", raised)
         return answer["value"]
+
+    def _receive(self):
+        answer = messages.receive(self.answers, self._known)
+        worked = answer.get("worked") if isinstance(answer, dict) else None
+        if isinstance(worked, float):  # one that lies of it may work on until the time of all calls is over
+            self.worked = self.ended + worked
+        return answer
 
     def _known(self, message):
         if not forms.fits(message, {"of": int, "type": str}):

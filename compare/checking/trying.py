@@ -22,12 +22,37 @@ NO_TIME = "the time for finding out how it is called was not enough"
 class NotConnectedError(Exception):
     """What looks like a layer, and no way to call it was found.
 
-    stage: that it seems to be. reason: what came of the attempt that got farthest.
+    stage: that it seems to be. reason: what came of the attempt that got farthest. complaints: `Complaints` of a layer
+    that raised in all layouts of a geometry; of several that of the first.
     """
 
-    def __init__(self, stage, reason):
+    def __init__(self, stage, reason, complaints=None):
         super().__init__(reason)
-        self.stage = stage
+        self.stage, self.complaints = stage, complaints
+
+
+class Complaints:
+    """What the code raised, and where, in each of the layouts that a geometry was tried in.
+
+    Where they are the same of two geometries, what sets these apart does not concern what the code complains of.
+    """
+
+    def __init__(self):
+        self.raised, self.else_ = {}, False
+
+    def add(self, layouts, error):
+        """Note what came of an attempt; what was not possible at all, since the code was not called, says nothing."""
+        if isinstance(error, RaisedError):
+            self.raised[layouts] = (error.raised["texts"][0], str(error.raised["frames"]))
+        elif not isinstance(error, NotOfferedError):
+            self.else_ = True
+
+    def same(self, other):
+        """Whether the code raised in all that was possible, and the same in what was possible both times."""
+        if other is None or self.else_ or other.else_:
+            return False
+        both = self.raised.keys() & other.raised.keys()
+        return bool(both) and all(self.raised[each] == other.raised[each] for each in both)
 
 
 class TroubleError(Exception):
