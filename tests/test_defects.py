@@ -9,10 +9,11 @@ import compare
 from compare import evidence, output
 from compare.evidence import COLUMNS, RIGHT
 from compare.graph import STAGE_ORDER
-from compare.verdict import probes
+from compare.verdict import arbiter, probes
 from compare.verdict.defects import DEFECTS
 from compare.verdict.defects.defect import gives
 from compare.verdict.inserted import inserted
+from compare.verdict.network import Network
 from compare.verdict.observe import observe
 from compare.verdict.packing import Question
 from numpy_cnn.layers import Layers
@@ -162,3 +163,19 @@ def test_the_table_of_the_command(frame):
 def test_a_name_that_is_none():
     with pytest.raises(ValueError, match="unknown defect"):
         compare.defects("numpy-layers", "sample", only=["no such thing"])
+
+
+def test_two_that_remember_do_not_share_what_they_remember():
+    """A check that tried momentum and Adam together ended in an error of its own."""
+    by_name = {defect.name: defect for defect in DEFECTS}
+    gradients, value = [np.array([2.0]), np.array([-1.0]), np.array([0.5])], np.array([3.0])
+    network, memory = Network(arbiter), {}
+    for name in ("Adam left in", "momentum left in"):  # what is put in last comes first
+        by_name[name].change(network)
+    parameters, sums, mean, square = {"dense_bias": value}, 0.0, 0.0, 0.0
+    for count, gradient in enumerate(gradients, 1):
+        parameters = network.update(parameters, {"dense_bias": gradient}, 0.1, memory)
+        sums = 0.9 * sums + gradient
+        mean, square = 0.9 * mean + 0.1 * sums, 0.999 * square + 0.001 * sums**2
+        value = value - 0.1 * mean / (1 - 0.9**count) / (np.sqrt(square / (1 - 0.999**count)) + 1e-8)
+        np.testing.assert_allclose(parameters["dense_bias"], value, rtol=1e-12)

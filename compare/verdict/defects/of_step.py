@@ -28,7 +28,8 @@ def _remembered(wrong):
 
     def change(network):
         def update(right, parameters, gradients, rate, memory):
-            return right(parameters, {n: wrong(gradients[n], memory, n) for n in parameters}, rate, memory)
+            own = memory.setdefault(wrong, {})  # of two mistakes of this kind each remembers for itself
+            return right(parameters, {n: wrong(gradients[n], own, n) for n in parameters}, rate, memory)
 
         wrap(network, "update", update)
 
