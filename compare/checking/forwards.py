@@ -138,6 +138,13 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
     end = cls.stranger.worked + cls.stranger.limit / SHARE
     first: dict = {}  # the complaints of the first geometry of each way
     idle: dict = {}  # what of a geometry does not concern what the code complains of
+
+    def note(way, changed, complaints):
+        if way not in first and complaints.raised:
+            first[way], idle[way] = complaints, changed
+        elif complaints.same(first.get(way)):
+            idle[way] |= changed
+
     for padding in ("valid", "same") if stage == "conv" else ("valid",):
         best = None
         geometries = _geometries(makers, stage, padding)
@@ -150,6 +157,7 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
                 if any(each.agreed for each in found):
                     break
                 raise NotConnectedError(stage, f"in {cls.stranger.limit / SHARE:.3g} s no way to call it was found")
+            made = Complaints()
             for making in alive(make, stage, forward, sizes, channels_first):
                 try:
                     weights, zeros = weights_of(making(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
@@ -157,10 +165,12 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
                     raise trouble(stage, f"{stage} forward", error) from error
                 except ATTEMPT as error:  # arguments that are not the code's; the farthest is told if none are
                     failures.append(error)
+                    made.add("made", error)
                     continue
                 if all(weights.values()):
                     break
             else:
+                note(way, changed, made)
                 continue
             plan = Plan(stage, making, cls.name, forward, zeros=zeros, paddings=(padding,))
             plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
@@ -177,12 +187,9 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
                 if isinstance(error.__cause__, AbsentError):  # other arguments do not install it
                     raise
                 failures.append(error.__cause__ or error)
-                if way not in first:
-                    if error.complaints.same(before):
-                        raise
-                    first[way], idle[way] = error.complaints, {*changed}
-                elif error.complaints.same(first[way]):
-                    idle[way] |= changed
+                if way not in first and error.complaints.same(before):
+                    raise
+                note(way, changed, error.complaints)
                 continue
             if make in guesses and not tried.agreed:
                 continue

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import arguments, naming, orders
+from compare.checking import arguments, arrays, naming, orders
 from compare.checking.keeping import WEIGHTS
 from compare.checking.part import Part
 from compare.checking.plan import Plan
@@ -19,11 +19,14 @@ def alive(make, stage, forward, sizes, channels_first):
         return
     try:
         code = make(sizes, np.dtype(np.float64))
+        held = arrays.arrays_of(code)
     except (RaisedError, TypeError, NotOfferedError):  # the caller has met the same
         return
     plan = Plan(stage, make, "", forward)
     makers = [make, *prepared(make, plan, code.methods)]
     yield from makers[1:]
+    if any(a.ndim > 1 and not arrays.is_gradient(p) and not arrays.is_memory(p) for p, a in held.items()):
+        return  # it has weights already, of shapes that are not those of these sizes
     for each in makers:
         for _, inward, _ in orders.flows(stage, channels_first):
             yield called(each, stage, forward, inward)
