@@ -7,10 +7,10 @@ import re
 import numpy as np
 
 from compare.checking import arrays, handing, naming, orders, words
-from compare.checking.forwards import settle
 from compare.checking.part import Part, head_upstream, items_of
 from compare.checking.plan import INPUT
 from compare.checking.preparing import prepared
+from compare.checking.settling import settle
 from compare.checking.things import CrashedError, HungError
 from compare.checking.trying import (
     ATTEMPT,

@@ -6,111 +6,16 @@ import itertools
 import numpy as np
 
 from compare.checking import arguments, arrays, naming, orders
-from compare.checking.conventions import ACTIVATIONS
 from compare.checking.keeping import WEIGHTS, weights_of
 from compare.checking.part import Part
 from compare.checking.plan import INPUT, Plan, Sizes, size_of
 from compare.checking.preparing import alive, origin_of, prepared
+from compare.checking.settling import settle
 from compare.checking.things import AbsentError, CrashedError, HungError, RaisedError
-from compare.checking.trying import (
-    ATTEMPT,
-    Complaints,
-    NotConnectedError,
-    TroubleError,
-    close,
-    excuseless,
-    progress,
-    trouble,
-)
+from compare.checking.trying import ATTEMPT, Complaints, NotConnectedError, progress, trouble
 
+PADDINGS = ("valid", "same")
 SHARE = 4  # of the time of all calls, one layer may take this part until a way to call it is found
-LIKE = 0.99  # of `_likeness`: the layouts are those of the code, and what it computes with them is wrong
-
-# The call, as `observe.TASKS` has it, in which a layer is tried out.
-FORWARD_TASK = {"head": "head", "whole": "activations"}
-
-
-def settle(plan, flows, weights, sizes, files=()):
-    """The plan with layouts that agree with the right network, or else run and give the right shape, or else get far.
-
-    Args:
-        plan: without layouts.
-        flows: (one image at a time, order in, order out), the usual ones first.
-        weights: by the contract's name, a list of (paths, order).
-        sizes: a geometry of which the code can be made.
-        files: of the code under test.
-    """
-    task = FORWARD_TASK.get(plan.stage, f"{plan.stage} forward")
-    _, parameters, inputs = sizes.trial()
-    x = inputs[INPUT[plan.stage]]
-    outputs = {"head": ("probabilities", "logits"), "logits": ("logits", "probabilities")}
-    outputs |= {"whole": outputs["head"]}
-    wanted = outputs.get(plan.stage, (plan.stage,))
-    best, reached, ran, farthest, nearest = dataclasses.replace(plan, score=-1), -1, 0, None, 0.0
-    batches: dict = {}
-    complaints = Complaints()
-    for chosen in itertools.product(*weights.values()):
-        for one_image, inward, outward in flows:
-            tried = dataclasses.replace(plan, one_image=one_image, inward=inward, outward=outward, sizes=sizes, score=0)
-            tried = dataclasses.replace(tried, weights=dict(zip(weights, chosen, strict=True)), gives=wanted[0])
-            try:
-                part = Part(tried, sizes, np.float64)
-                part.set(parameters)
-                with np.errstate(all="ignore"):
-                    found = np.concatenate([part.forward(chunk).copy() for (chunk,) in part.chunks(x)])
-            except (CrashedError, HungError) as error:
-                raise trouble(plan.stage, task, error) from error
-            except AbsentError as error:
-                raise NotConnectedError(plan.stage, error) from error
-            except ATTEMPT as error:  # a layout that is not the code's may fail in any way
-                complaints.add((str(chosen), one_image, str(inward), str(outward)), error)
-                if best.score < 1 and progress(error, files) > reached:
-                    best, reached, farthest = tried, progress(error, files), error
-                continue
-            if not found.size:  # no number came out: nothing is known of these layouts
-                continue
-            agreed = next((name for name in wanted if close(found, inputs[name])), None)
-            if not agreed and plan.stage == "conv" and (act := _activation(found, inputs["conv"])):
-                agreed, tried = "conv", dataclasses.replace(tried, activation=act)
-            if agreed:
-                # right for batches of one, and wrong for those that it takes: it is judged as code for batches
-                wrong = batches.get((inward, outward, str(chosen))) if one_image else None
-                return _as_stage(dataclasses.replace(wrong or tried, score=3, gives=agreed))
-            if not one_image and found.shape == inputs[wanted[0]].shape:
-                batches[inward, outward, str(chosen)] = tried
-            score = 2 if found.shape == inputs[wanted[0]].shape else 1
-            ran += score == 2
-            alike = _likeness(found, inputs[wanted[0]]) if score == 2 else 0.0
-            if (score, alike) > (best.score, nearest + 0.01):
-                nearest = alike
-                sums = len(wanted) == 2 and np.allclose(arrays.real(found).sum(axis=-1), 1, atol=1e-3)
-                gives = next(name for name in wanted if (name == "probabilities") == sums or len(wanted) == 1)
-                best = _as_stage(dataclasses.replace(tried, score=score, gives=gives))
-    if best.score < 1 and farthest is not None and excuseless(farthest):
-        raise TroubleError(task, "raised", farthest) from farthest
-    if best.score < 1:
-        raise NotConnectedError(plan.stage, farthest, complaints) from farthest
-    return dataclasses.replace(best, chosen=ran > 1 and nearest < LIKE)
-
-
-def _likeness(found, wanted):
-    """How far an array goes with another up and down, 0 to 1: of layouts that are all wrong one may be nearly right."""
-    found = arrays.real(found)
-    if not np.isfinite(found).all() or not found.std():
-        return 0.0
-    return abs(float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1]))
-
-
-def _activation(found, conv):
-    """The activation that a convolution ends in, by what came out; "" for none that is known."""
-    return next((name for name, (function, _) in ACTIVATIONS.items() if close(found, function(conv))), "")
-
-
-def _as_stage(plan):
-    """A dense layer that gives probabilities is a head."""
-    if plan.stage not in ("head", "logits"):
-        return plan
-    return dataclasses.replace(plan, stage="head" if plan.gives == "probabilities" else "logits")
 
 
 def find_layer(cls, stage, files=(), channels_first=False, after=None, before=None):
@@ -127,84 +32,12 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
         LookupError: no object of the class could be made, or it has no weights of a shape for this stage; the cause,
             if it is an error of the code, is the `__cause__`.
     """
-    forwards = [name for name in naming.FORWARDS if name in cls.methods] or arguments.unary(cls.methods)
-    if not forwards:
-        raise NotConnectedError(stage, f"no method {', '.join(naming.FORWARDS[:3])}")
-    makers, guesses = arguments.constructors(cls, stage), arguments.guesses(cls, stage)
-    if not WEIGHTS[stage]:  # one with weights is prepared when it turns out to have none yet
-        makers += [each for make in makers for each in prepared(make, Plan(stage, make, "", ""), cls.methods)]
-    found: list = []
-    failures: list = []
-    end = cls.stranger.worked + cls.stranger.limit / SHARE
-    first: dict = {}  # the complaints of the first geometry of each way
-    idle: dict = {}  # what of a geometry does not concern what the code complains of
-
-    def note(way, changed, complaints):
-        if way not in first and complaints.raised:
-            first[way], idle[way] = complaints, changed
-        elif complaints.same(first.get(way)):
-            idle[way] |= changed
-
-    for padding in ("valid", "same") if stage == "conv" else ("valid",):
-        best = None
-        geometries = _geometries(makers, stage, padding)
-        ways = [*itertools.product(forwards, geometries, makers), *itertools.product(forwards, geometries[:1], guesses)]
-        for forward, (sizes, same), make in ways:
-            way, changed = (forward, make), {*same, padding}
-            if way in first and changed <= idle[way]:
-                continue
-            if cls.stranger.worked > end:  # what was not tried may be the way: nothing is held against the code
-                if any(each.agreed for each in found):
-                    break
-                raise NotConnectedError(stage, f"in {cls.stranger.limit / SHARE:.3g} s no way to call it was found")
-            made = Complaints()
-            for making in alive(make, stage, forward, sizes, channels_first):
-                try:
-                    weights, zeros = weights_of(making(sizes, np.dtype(np.float64)), stage, sizes, channels_first)
-                except (CrashedError, HungError) as error:
-                    raise trouble(stage, f"{stage} forward", error) from error
-                except ATTEMPT as error:  # arguments that are not the code's; the farthest is told if none are
-                    failures.append(error)
-                    made.add("made", error)
-                    continue
-                if all(weights.values()):
-                    break
-            else:
-                note(way, changed, made)
-                continue
-            plan = Plan(stage, making, cls.name, forward, zeros=zeros, paddings=(padding,))
-            plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
-            flows = orders.flows(stage, channels_first)
-            fitting = [flow for flow in flows if after is None or flow[:2] == (after.one_image, after.outward)]
-            try:
-                try:
-                    tried = settle(plan, fitting, weights, sizes, files)
-                except NotConnectedError:
-                    if fitting == flows:
-                        raise
-                    tried = settle(plan, flows, weights, sizes, files)
-            except NotConnectedError as error:
-                if isinstance(error.__cause__, AbsentError):  # other arguments do not install it
-                    raise
-                failures.append(error.__cause__ or error)
-                if way not in first and error.complaints.same(before):
-                    raise
-                note(way, changed, error.complaints)
-                continue
-            if make in guesses and not tried.agreed:
-                continue
-            if tried.agreed and tried.same and best is not None and _shape_at(tried, best.sizes):
-                tried = dataclasses.replace(
-                    tried, same=best.same
-                )  # right for one channel, and wrong for those it takes
-            best = tried if best is None or tried.score > best.score else best
-            if best.agreed:
-                break
-        found += [best] if best else []
+    search = _Search(cls, stage, files, channels_first, after, before)
+    found = [best for padding in (PADDINGS if stage == "conv" else PADDINGS[:1]) if (best := search.best(padding))]
     if not found:
-        cause = max(failures, key=lambda error: progress(error, files), default=None)
-        complaints = next(iter(first.values()), None)
-        raise NotConnectedError(stage, cause or "it keeps no weights of a known shape", complaints) from cause
+        cause = max(search.failures, key=lambda error: progress(error, files), default=None)
+        reason = cause or "it keeps no weights of a known shape"
+        raise NotConnectedError(stage, reason, next(iter(search.first.values()), None)) from cause
     plan = max(found, key=lambda best: best.score)
     if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
         # it ran once, by chance: what it raises at another size would be of our making
@@ -213,6 +46,108 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
         each.paddings[0] for each in found if each.score >= 2 and origin_of(each.make) == origin_of(plan.make)
     )
     return dataclasses.replace(plan, paddings=paddings or plan.paddings)
+
+
+class _Search:
+    """The ways in which a layer class may be made and called, and what came of those that were tried.
+
+    Args: as of `find_layer`.
+
+    Attributes:
+        failures: errors of the code.
+        first, idle: by the way in which it is made and called, what it complained of at first, and what of a geometry
+            does not concern that: what is varied in nothing else is not asked.
+    """
+
+    def __init__(self, cls, stage, files, channels_first, after, before):
+        self.cls, self.stage, self.files, self.channels_first, self.before = cls, stage, files, channels_first, before
+        self.forwards = [name for name in naming.FORWARDS if name in cls.methods] or arguments.unary(cls.methods)
+        if not self.forwards:
+            raise NotConnectedError(stage, f"no method {', '.join(naming.FORWARDS[:3])}")
+        self.makers, self.guesses = arguments.constructors(cls, stage), arguments.guesses(cls, stage)
+        if not WEIGHTS[stage]:  # one with weights is prepared when it turns out to have none yet
+            plain = [(make, Plan(stage, make, "", "")) for make in self.makers]
+            self.makers += [each for make, plan in plain for each in prepared(make, plan, cls.methods)]
+        self.flows = orders.flows(stage, channels_first)
+        self.fitting = [flow for flow in self.flows if after is None or flow[:2] == (after.one_image, after.outward)]
+        self.failures: list = []
+        self.first: dict = {}
+        self.idle: dict = {}
+        self.agreed = False
+        self.end = cls.stranger.worked + cls.stranger.limit / SHARE
+
+    def best(self, padding):
+        """The plan of this padding that agrees with the right network, or comes nearest; None where nothing ran."""
+        best = None
+        geometries = _geometries(self.makers, self.stage, padding)
+        ways = [*itertools.product(self.forwards, geometries, self.makers)]
+        for forward, (sizes, same), make in [*ways, *itertools.product(self.forwards, geometries[:1], self.guesses)]:
+            if (forward, make) in self.first and {*same, padding} <= self.idle[forward, make]:
+                continue
+            if (
+                self.cls.stranger.worked > self.end
+            ):  # what was not tried may be the way: it is not held against the code
+                if self.agreed:
+                    break
+                seconds = self.cls.stranger.limit / SHARE
+                raise NotConnectedError(self.stage, f"in {seconds:.3g} s no way to call it was found")
+            tried = self._tried(forward, sizes, same, make)
+            if tried is None or (make in self.guesses and not tried.agreed):
+                continue
+            if tried.agreed and tried.same and best is not None and _shape_at(tried, best.sizes):
+                tried = dataclasses.replace(
+                    tried, same=best.same
+                )  # right for one channel, and wrong for those it takes
+            best = tried if best is None or tried.score > best.score else best
+            if best.agreed:
+                self.agreed = True
+                break
+        return best
+
+    def _tried(self, forward, sizes, same, make):
+        """The `Plan` of one way at one geometry; None where nothing ran."""
+        way, changed, made = (forward, make), {*same, sizes.padding}, Complaints()
+        for making in alive(make, self.stage, forward, sizes, self.channels_first):
+            try:
+                code = making(sizes, np.dtype(np.float64))
+                weights, zeros = weights_of(code, self.stage, sizes, self.channels_first)
+            except (CrashedError, HungError) as error:
+                raise trouble(self.stage, f"{self.stage} forward", error) from error
+            except ATTEMPT as error:  # arguments that are not the code's; the farthest is told if none are
+                self.failures.append(error)
+                made.add("made", error)
+                continue
+            if all(weights.values()):
+                break
+        else:
+            self._note(way, changed, made)
+            return None
+        plan = Plan(self.stage, making, self.cls.name, forward, zeros=zeros, paddings=(sizes.padding,))
+        plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
+        try:
+            return self._settled(plan, weights, sizes)
+        except NotConnectedError as error:
+            if isinstance(error.__cause__, AbsentError):  # other arguments do not install it
+                raise
+            self.failures.append(error.__cause__ or error)
+            if way not in self.first and error.complaints.same(self.before):
+                raise
+            self._note(way, changed, error.complaints)
+            return None
+
+    def _settled(self, plan, weights, sizes):
+        try:
+            return settle(plan, self.fitting, weights, sizes, self.files)
+        except NotConnectedError:
+            if self.fitting == self.flows:
+                raise
+            return settle(plan, self.flows, weights, sizes, self.files)
+
+    def _note(self, way, changed, complaints):
+        if way not in self.first and complaints.raised:
+            self.first[way], self.idle[way] = complaints, changed
+        elif complaints.same(self.first.get(way)):
+            self.idle[way] |= changed
 
 
 def _shape_at(plan, sizes):

@@ -7,9 +7,10 @@ import numpy as np
 
 from compare.checking import arguments, bias
 from compare.checking.backwards import find_way_back
-from compare.checking.forwards import find_layer, settle
+from compare.checking.forwards import find_layer
 from compare.checking.part import Part, head_upstream
 from compare.checking.plan import INPUT
+from compare.checking.settling import settle
 from compare.checking.things import StrangersError
 from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import arguments, arrays, backwards, forwards, layers, orders, trying, words
+from compare.checking import arguments, arrays, backwards, layers, orders, settling, trying, words
 from compare.checking.chain import Subject, loss_of
 from compare.checking.keeping import weights_of
 from compare.checking.part import Part
@@ -117,7 +117,7 @@ def _find(cls, forward, files):
         plan = Plan("whole", make, cls.name, forward, zeros=zeros)
         plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
         try:
-            tried = forwards.settle(plan, orders.whole_flows(), weights, sizes, files)
+            tried = settling.settle(plan, orders.whole_flows(), weights, sizes, files)
         except trying.NotConnectedError as error:
             refusal = refusal or error
             continue
