@@ -26,7 +26,13 @@ def list_command(implementations, json_file, progress):
 
 @click.command()
 @comparing(
-    click.option("--dtype", type=click.Choice(["float32", "float64"]), multiple=True, help="Default: both."),
+    click.option(
+        "--dtypes",
+        "--dtype",
+        metavar="A,B",
+        multiple=True,
+        help="Of float32, float64, float16, bfloat16; default: the first two.",
+    ),
     click.option("--path/--no-path", default=True, show_default=True, help="Follow 100 training steps as well."),
     click.option(
         "--optimisers", is_flag=True, help="These alone: momentum, Nesterov, Adam, AdamW along given gradients."
@@ -34,18 +40,20 @@ def list_command(implementations, json_file, progress):
     click.option("--rows", is_flag=True, help="Print every row instead of the worst of each quantity."),
     SCHEDULER,
 )
-def parity(implementations, data_source, seed, threads, json_file, progress, dtype, path, optimisers, rows, scheduler):
+def parity(implementations, data_source, seed, threads, json_file, progress, dtypes, path, optimisers, rows, scheduler):
     """Copy one set of weights into all, and judge every activation, gradient, update and step.
 
-    Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs.
+    Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs. Half
+    precision is judged without the training steps: docs/precision.md says why.
     """
     from compare import output, placing
+    from compare.verdict import precision
 
     files.check_writable(json_file)
-    dtypes = list(dtype) or ["float32", "float64"]
+    asked = ",".join(dtypes) if dtypes else precision.DTYPES
     with placing.on(scheduler):
         frame = compare.parity(
-            implementations, data_source, seed, threads, dtypes, path, optimisers=optimisers, progress=progress
+            implementations, data_source, seed, threads, asked, path, optimisers=optimisers, progress=progress
         )
     say(f"data: {plain.line(frame.attrs['data'])}\n")
     summary = output.optimisers_table if optimisers else output.parity_summary

@@ -27,7 +27,8 @@ Arrays = dict[str, Array]
 class Implementation(Protocol):
     """One network. Every array that comes out is of the network's dtype and safe to keep.
 
-    One that offers less leaves methods out. It may have `dtypes`, those it computes in, and `less`, which says why.
+    One that offers less leaves methods out, and says why in `less`. It may have `dtypes`, the names of those that it
+    computes in (else float32 and float64), and `lacks`, why not in others, by name. Arrays of bfloat16 are of float32.
     """
 
     def __init__(

@@ -80,18 +80,22 @@ def optimisers_table(frame):
 
 def verdict(frame):
     """A line an implementation: how much agrees, or where it differs first; then remarks."""
+    from compare.verdict.judge import NOT_JUDGED
     from compare.verdict.run import first_difference
 
     differing = first_difference(frame).set_index("implementation")
     lines = []
     for name, rows in frame.groupby("implementation", sort=False):
-        offered = rows[rows["outcome"] != "not offered"]
+        offered = rows[~rows["outcome"].isin(NOT_JUDGED)]
         good = int((offered["outcome"] == "agrees").sum())
         why = " ".join(f"({note})" for note in rows[rows["outcome"] == "not offered"]["note"].unique() if note)
-        less = f", {len(rows) - len(offered)} not offered {why}".rstrip() if len(offered) < len(rows) else ""
+        outcomes = rows["outcome"].value_counts()
+        less = f", {outcomes['not offered']} not offered {why}".rstrip() if "not offered" in outcomes else ""
+        less += f", {outcomes['hidden']} that rounding may hide not judged" if "hidden" in outcomes else ""
         if name not in differing.index:
             if offered.empty:
-                lines.append(f"{name}: offers none of the {len(rows)} quantities, so nothing was checked")
+                none = f"offers none of the {len(rows)} quantities {why}".rstrip()
+                lines.append(f"{name}: {none}, so nothing was checked")
             elif name != "arbiter":
                 worst = offered.loc[offered["allowance_used"].idxmax()]
                 where = f"{worst['quantity']}, {worst['dtype']}, probe {worst['probe']}"
@@ -103,7 +107,16 @@ def verdict(frame):
         lines.append(
             "numpy_cnn differs from the definition of the network, so it judged nobody: only the small probes were run"
         )
-    return lines + remarks(frame)
+    return lines + _sharpness_in_half(frame) + remarks(frame)
+
+
+def _sharpness_in_half(frame):
+    """A line for each half precision: the smallest relative error that no quantity, alone, would have hidden."""
+    if "smallest_caught" not in frame:
+        return []
+    alone = frame[frame["mode"] == "alone"].dropna(subset="smallest_caught")
+    least = alone.groupby(["dtype", "quantity"], sort=False)["smallest_caught"].min().groupby("dtype", sort=False).max()
+    return [f"caught in {dtype}: a relative error of {x:.1%} in any output or gradient" for dtype, x in least.items()]
 
 
 def _difference(row):
@@ -247,7 +260,7 @@ def exit_code(*frames):
     outcomes = {outcome for frame in frames for outcome in frame["outcome"]}
     if "differs" in outcomes:
         return 1
-    if outcomes - {"agrees", "not offered", "trained", "timed", "diverged", "lost"}:
+    if outcomes - {"agrees", "not offered", "hidden", "trained", "timed", "diverged", "lost"}:
         return 4
     if any(frame.attrs.get("not_timed") for frame in frames):
         return 1

@@ -42,7 +42,7 @@ class Adapter:
 
     Args:
         input_shape, filters, classes, padding: as for `build`.
-        dtype: one of `dtypes`, of parameters and all arithmetic.
+        dtype: one of `dtypes`, of parameters and all arithmetic; NumPy has no bfloat16, arrays are of float32 there.
         seed: of Keras's own start values; the global generators are left as they were.
     Raises:
         ValueError: from every method, for input of another shape, dtype or range; the message says which, what was
@@ -50,19 +50,21 @@ class Adapter:
 
     Attributes:
         dtypes: what it computes in.
-        less: why that, or anything else of the contract, is less than all; empty where it is all.
+        lacks: why it does not compute in others, by their names.
     """
 
-    dtypes, less = backend.DTYPES, backend.LESS
+    lacks = backend.LACKS
+    dtypes = tuple(dtype for dtype in checks.DTYPES if dtype not in backend.LACKS)
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
-        self.dtype = checks.float_dtype(dtype)
-        if self.dtype.name not in self.dtypes:
-            raise ValueError(f"dtype: found {self.dtype}, wanted {' or '.join(self.dtypes)}: {self.less}")
+        self._native_dtype, self.dtype = checks.float_dtype(dtype)
+        if self._native_dtype in self.lacks:
+            lacking = self.lacks[self._native_dtype]
+            raise ValueError(f"dtype: found {self._native_dtype}, wanted {' or '.join(self.dtypes)}: {lacking}")
         # of one example; the upstream gradient of a stage has the shape of the next one's input
         self._inputs = checks.stage_inputs(input_shape, filters, classes, padding)
         self._outputs = {"conv": self._inputs["pool"], "pool": self._inputs["logits"], "logits": self._inputs["loss"]}
-        with in_dtype(self.dtype.name):
+        with in_dtype(self._native_dtype):
             self.model = build(input_shape, filters, classes, padding, seed=int(seed))
             softmax = keras.layers.Softmax(name="probabilities")
         layers = {name: self.model.get_layer(name) for name in ("conv", "pool", "flatten", "logits")}
@@ -136,11 +138,11 @@ class Adapter:
         if rate != self._rate:  # to assign it takes a fortieth of a step, and nobody does it in each
             self.model.optimizer.learning_rate.assign(rate)
             self._rate = rate
-        return train_step(self.model, x, y)
+        return float(train_step(self.model, x, y))
 
     def predict(self, images):
         """Probabilities (N, K), all images at once."""
-        return self.predictor.predict_on_batch(self._images(images))
+        return layout.to_numpy(self.predictor.predict_on_batch(self._images(images)))
 
     def save(self, path):
         """Write a `.weights.h5` file with Keras's own `save_weights`, and a checksum; whole or not at all."""
@@ -179,8 +181,8 @@ class Adapter:
             with keras.StatelessScope([(variables[name], tensors[name]) for name in variables if name in tensors]):
                 return function(tensors)
 
-        tensors = {name: ops.convert_to_tensor(value, self.dtype.name) for name, value in given.items()}
-        upstream = ops.convert_to_tensor(np.asarray(upstream, self.dtype))
+        tensors = {name: ops.convert_to_tensor(value, self._native_dtype) for name, value in given.items()}
+        upstream = self._tensor(upstream)
         return {name: _array(value) for name, value in backend.gradients(stateless, tensors, upstream).items()}
 
     def _stage(self, stage, x, y):
@@ -188,6 +190,9 @@ class Adapter:
 
     def _loss(self, logits, labels):
         return self.model.compute_loss(y=labels, y_pred=logits)
+
+    def _tensor(self, array):
+        return ops.convert_to_tensor(np.asarray(array, self.dtype), self._native_dtype)
 
     def _images(self, images):
         checks.check_floats("images", images, ("N", *self._inputs["conv"]))
@@ -203,7 +208,7 @@ class Adapter:
     def _stage_input(self, stage, x, labels):
         checks.check_choice("stage", stage, STAGES)
         checks.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
-        x = ops.convert_to_tensor(np.asarray(x, self.dtype))
+        x = self._tensor(x)
         return x, self._labels(labels, len(x)) if stage == "loss" else None
 
 
@@ -229,7 +234,8 @@ def in_dtype(dtype):
 
 
 def _array(tensor):
-    return np.array(ops.convert_to_numpy(tensor), order="C")
+    wide = keras.backend.standardize_dtype(tensor.dtype) == "bfloat16"
+    return np.array(ops.convert_to_numpy(ops.cast(tensor, "float32") if wide else tensor), order="C")
 
 
 def _weights_path(path):

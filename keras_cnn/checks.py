@@ -7,6 +7,7 @@ import operator
 
 import numpy as np
 
+DTYPES = ("bfloat16", "float16", "float32", "float64")
 STAGES = ("conv", "pool", "logits", "probabilities", "loss")
 
 
@@ -35,14 +36,18 @@ def check_rate(learning_rate):
 
 
 def float_dtype(dtype):
-    """np.dtype of float32 or float64. Raises ValueError for any other."""
+    """(name, np.dtype of the arrays that hold its numbers): of "bfloat16", which NumPy lacks, float32; else itself.
+
+    Raises:
+        ValueError: it is none of `DTYPES`.
+    """
     try:
-        found = np.dtype(dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype: found {dtype!r}, wanted float32 or float64") from error
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype: found {found}, wanted float32 or float64")
-    return found
+        name = dtype if dtype == "bfloat16" else np.dtype(dtype).name
+    except TypeError:
+        name = repr(dtype)
+    if name not in DTYPES:
+        raise ValueError(f"dtype: found {name}, wanted {', '.join(DTYPES[:-1])} or {DTYPES[-1]}")
+    return name, np.dtype("float32" if name == "bfloat16" else name)
 
 
 def stage_inputs(input_shape, filters, classes, padding):
@@ -97,7 +102,7 @@ def check_parameters(parameters, shapes):
         value = np.asarray(parameters[name])
         if value.shape != wanted:
             raise ValueError(f"{name}: found shape {value.shape}, wanted {wanted}")
-        if value.dtype not in (np.float32, np.float64):
-            raise ValueError(f"{name}: found dtype {value.dtype}, wanted float32 or float64")
+        if value.dtype not in (np.float16, np.float32, np.float64):
+            raise ValueError(f"{name}: found dtype {value.dtype}, wanted float16, float32 or float64")
         if not np.isfinite(value).all():
             raise ValueError(f"{name}: found NaN or infinity, wanted finite numbers")

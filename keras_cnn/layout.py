@@ -36,7 +36,12 @@ def to_weights(parameters, dtype):
 
 def from_weights(weights):
     """What `Model.get_weights` gives -> parameters by name; contiguous copies."""
-    return {name: np.array(value, order="C") for name, value in zip(NAMES, weights, strict=True)}
+    return {name: to_numpy(value) for name, value in zip(NAMES, weights, strict=True)}
+
+
+def to_numpy(value):
+    """A contiguous copy of an array; of bfloat16, which NumPy lacks, in float32, which holds its numbers."""
+    return np.array(value, np.float32 if value.dtype.name == "bfloat16" else None, order="C")
 
 
 def variables(model):

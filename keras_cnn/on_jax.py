@@ -6,7 +6,7 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # else float64 is silently float32
 
-DTYPES, LESS = ("float32", "float64"), ""  # what it computes in, and why that is less than all
+LACKS: dict[str, str] = {}  # why it does not compute in a dtype, by its name
 
 
 def configure(threads):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-DTYPES, LESS = ("float32", "float64"), ""  # what it computes in, and why that is less than all
+LACKS: dict[str, str] = {}  # why it does not compute in a dtype, by its name
 
 
 def configure(threads):

@@ -3,13 +3,13 @@
 import keras
 import torch
 
-DTYPES: tuple[str, ...] = ("float32", "float64")  # what it computes in
-LESS = ""  # and why that is less than all
+LACKS: dict[str, str] = {}  # why it does not compute in a dtype, by its name
 _ONE = torch.ones(1, 1, dtype=torch.float64)
 if keras.ops.matmul(_ONE, _ONE).dtype != torch.float64:
     issue = "https://github.com/keras-team/keras/issues/23704"
-    DTYPES = ("float32",)
-    LESS = f"no float64: Keras {keras.__version__} on PyTorch multiplies matrices of float64 in float32, {issue}"
+    LACKS["float64"] = (
+        f"no float64: Keras {keras.__version__} on PyTorch multiplies matrices of float64 in float32, {issue}"
+    )
 
 
 def configure(threads):

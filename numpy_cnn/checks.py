@@ -5,17 +5,19 @@ import operator
 import numpy as np
 
 PARAMETERS = ("conv_weight", "dense_weight", "dense_bias")
+DTYPES = ("float16", "float32", "float64")  # what it computes in
+LACKS = {"bfloat16": "NumPy has no bfloat16"}  # and why not in others
 CHUNK = 256  # images that are converted at a time wherever memory must not grow with their number
 
 
 def float_dtype(dtype):
-    """np.dtype of float32 or float64. Raises ValueError for any other."""
+    """np.dtype of float16, float32 or float64. Raises ValueError for any other."""
     try:
         found = np.dtype(dtype)
     except TypeError as error:
-        raise ValueError(f"dtype: found {dtype!r}, wanted float32 or float64") from error
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype: found {found}, wanted float32 or float64")
+        raise ValueError(f"dtype: found {dtype!r}, wanted float16, float32 or float64") from error
+    if found not in (np.float16, np.float32, np.float64):
+        raise ValueError(f"dtype: found {found}, wanted float16, float32 or float64")
     return found
 
 
@@ -94,8 +96,8 @@ def check_parameters(parameters, shapes, dtype=None):
         value = np.asarray(parameters[name])
         if value.shape != tuple(shape):
             raise ValueError(f"{name}: found shape {value.shape}, wanted {tuple(shape)}")
-        if value.dtype not in (np.float32, np.float64):
-            raise ValueError(f"{name}: found dtype {value.dtype}, wanted float32 or float64")
+        if value.dtype.name not in DTYPES:
+            raise ValueError(f"{name}: found dtype {value.dtype}, wanted {' or '.join(DTYPES)}")
         held = value.dtype if dtype is None else dtype
         if not finite(value, held).all():
             raise ValueError(f"{name}: found NaN or infinity, wanted finite numbers in {np.dtype(held)}")

@@ -115,6 +115,8 @@ class Fused:
         ValueError: arguments as for `CNN`.
     """
 
+    dtypes, lacks = Layers.dtypes, Layers.lacks
+
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype=np.float32, seed=0):
         self._layers = Layers(input_shape, filters, classes, padding, dtype, seed)  # start, and what no step computes
         self.shapes, self.dtype = self._layers.shapes, self._layers.dtype

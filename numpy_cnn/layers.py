@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from numpy_cnn import checks
 from numpy_cnn.checks import PARAMETERS, check_parameters, check_positive, float_dtype, generator, parameter_shapes
 from numpy_cnn.conv import Conv3x3
 from numpy_cnn.maxpool import MaxPool2
@@ -15,6 +16,8 @@ class Layers:
     Raises:
         ValueError: arguments out of range, or input of another shape.
     """
+
+    dtypes, lacks = checks.DTYPES, checks.LACKS
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype=np.float32, seed=0):
         filters, classes = check_positive("filters", filters), check_positive("classes", classes)

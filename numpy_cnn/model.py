@@ -44,7 +44,7 @@ class CNN:
         filters: F.
         classes: K.
         padding: "valid" or "same".
-        dtype: float32 or float64.
+        dtype: float32 or float64; float16 too, in which NumPy is slow, and which no file of weights holds.
         seed: of the start weights: filters randn / 9, dense weights randn / (P*Q*F), bias 0.
         way: how it is computed: "fused" (fast), "layers" (`Conv3x3`, `MaxPool2`, `Softmax`) or "loops" (slow, by the
             definition). All agree within rounding.

@@ -9,6 +9,8 @@ from numpy_cnn.loops import Conv3x3, MaxPool2, Softmax, cross_entropy, cross_ent
 class Loops:
     """The layers in order, a batch image by image. Arguments, methods, shapes and errors as of `numpy_cnn.CNN`."""
 
+    dtypes, lacks = checks.DTYPES, checks.LACKS
+
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype=np.float32, seed=0):
         filters, classes = checks.check_positive("filters", filters), checks.check_positive("classes", classes)
         self.shapes = checks.parameter_shapes(input_shape, filters, classes, padding)

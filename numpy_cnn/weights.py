@@ -50,6 +50,8 @@ def save_weights(path, parameters, input_shape=None, padding=None):
     check_parameters(arrays, {name: value.shape for name, value in arrays.items()})
     geometry = {} if input_shape is None else {"input_shape": list(map(int, input_shape)), "padding": str(padding)}
     ending = _ending(path)
+    for name in PARAMETERS:
+        _check_dtype(path, name, arrays[name].dtype)
     _check_same(path, {name: arrays[name].dtype for name in PARAMETERS})
     with replacing(path) as temporary:
         if ending == ".npz":

@@ -7,6 +7,7 @@ import pytest
 from adapters import CASES, SMALL, awkward, independent, problem, public_methods, run
 
 from compare.contract import BACKWARD, Implementation
+from compare.verdict.precision import DTYPES, HALF, held, rounded
 from numpy_cnn import CNN
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -38,17 +39,18 @@ def test_the_contract_is_kept(child):
     assert child(public_methods) == wanted | {"save": ["self", "path"], "load": ["self", "path"]}
 
 
-@both_dtypes
+@pytest.mark.parametrize("dtype", [*DTYPES, *HALF])
 def test_parameters_go_in_and_out_to_the_bit(child, dtype):
     dtype = child.offered(dtype)
     rng = np.random.default_rng(3)
-    parameters = {name: rng.standard_normal(shape).astype(dtype) for name, shape in CNN(**SMALL).shapes.items()}
-    tiny = np.finfo(dtype).smallest_subnormal
+    parameters = {name: rounded(rng.standard_normal(shape), dtype) for name, shape in CNN(**SMALL).shapes.items()}
+    info = np.finfo(held(dtype))
+    tiny, largest = (2.0**-133, 255 * 2.0**120) if dtype == "bfloat16" else (info.smallest_subnormal, info.max)
     for value in parameters.values():
-        value.flat[:4] = -0.0, tiny, -3 * tiny, np.finfo(dtype).max
+        value.flat[:4] = -0.0, tiny, -3 * tiny, largest
     _, found = child(run, SMALL | {"dtype": dtype}, ("set_parameters", parameters), ("get_parameters",))
     for name, value in parameters.items():
-        assert found[name].dtype == dtype and found[name].flags.c_contiguous
+        assert found[name].dtype == held(dtype) and found[name].flags.c_contiguous
         assert found[name].tobytes() == value.tobytes(), name
 
 

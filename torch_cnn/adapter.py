@@ -32,20 +32,23 @@ class Adapter:
 
     Args:
         input_shape, filters, classes, padding: as for `CNN`.
-        dtype: float32 or float64, of parameters and all arithmetic.
+        dtype: one of `dtypes`, of parameters and all arithmetic; NumPy has no bfloat16, arrays are of float32 there.
         seed: of PyTorch's own start values; the global generator is left as it was.
     Raises:
         ValueError: from every method, for input of another shape, dtype or range; the message says which, what was
             found and what was wanted.
     """
 
+    dtypes = checks.DTYPES
+
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
-        self.dtype = checks.float_dtype(dtype)
+        name, self.dtype = checks.float_dtype(dtype)
+        self._native_dtype = getattr(torch, name)
         # of one example; the upstream gradient of a stage has the shape of the next one's input
         self._inputs = checks.stage_inputs(input_shape, filters, classes, padding)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seed))
-            self.model = CNN(input_shape, filters, classes, padding).to(getattr(torch, self.dtype.name))
+            self.model = CNN(input_shape, filters, classes, padding).to(self._native_dtype)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
         self._pooled = self._inputs["logits"][:2]
         self._shapes = {name: value.shape for name, value in self.get_parameters().items()}
@@ -94,7 +97,7 @@ class Adapter:
         x, y = self._stage_input(stage, x, labels)
         after = () if stage == "loss" else (len(x), *self._inputs[STAGES[STAGES.index(stage) + 1]])
         checks.check_floats("upstream", upstream, after)
-        upstream = layout.to_tensor(upstream, self.dtype)
+        upstream = self._tensor(upstream)
         native = self._native()
         sources = {before[stage]: x.requires_grad_()} | {name: native[name] for name in weights.get(stage, ())}
         return self._grad(self._stage(stage, x, y), sources, upstream)
@@ -108,7 +111,7 @@ class Adapter:
     def predict(self, images):
         """Probabilities (N, K), all images at once."""
         with torch.inference_mode():
-            return torch.softmax(self.model(self._images(images)), dim=1).numpy()
+            return layout.to_numpy(torch.softmax(self.model(self._images(images)), dim=1))
 
     def save(self, path):
         """Write the state_dict with `torch.save`, whole or not at all."""
@@ -164,6 +167,9 @@ class Adapter:
             return torch.softmax(x, dim=1)
         return F.cross_entropy(x, y) if stage == "loss" else getattr(self.model, stage)(x)
 
+    def _tensor(self, array):
+        return layout.to_tensor(array, self.dtype).to(self._native_dtype)
+
     def _native(self):
         return {name: self.model.get_parameter(native) for name, native in layout.NAMES.items()}
 
@@ -176,7 +182,7 @@ class Adapter:
 
     def _images(self, images):
         checks.check_floats("images", images, ("N", *self._inputs["conv"]))
-        return layout.to_tensor(images, self.dtype)
+        return self._tensor(images)
 
     def _batch(self, images, labels):
         x = self._images(images)
@@ -188,5 +194,5 @@ class Adapter:
     def _stage_input(self, stage, x, labels):
         checks.check_choice("stage", stage, STAGES)
         checks.check_floats(f"x of stage {stage}", x, ("N", *self._inputs[stage]))
-        x = layout.to_tensor(x, self.dtype)
+        x = self._tensor(x)
         return x, self._labels(labels, len(x)) if stage == "loss" else None

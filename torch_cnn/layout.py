@@ -33,7 +33,7 @@ def from_state_dict(state_dict, pooled):
 
 def parameter_to_array(name, tensor, pooled):
     """One parameter, or its gradient: tensor in PyTorch's layout -> array in ours, a contiguous copy."""
-    array = tensor.detach().numpy()
+    array = to_numpy(tensor.detach())
     if name == "conv_weight":
         array = array.transpose(2, 3, 1, 0)
     elif name == "dense_weight":
@@ -58,7 +58,12 @@ def to_tensor(array, dtype):
 def to_array(tensor):
     """The way back: (N, C, H, W) tensor -> (N, H, W, C) array, a contiguous copy."""
     tensor = tensor.detach()
-    return np.array((tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).numpy(), order="C")
+    return np.array(to_numpy(tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor), order="C")
+
+
+def to_numpy(tensor):
+    """A tensor as an array; of bfloat16, which NumPy lacks, in float32, which holds its numbers."""
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def check_state_dict(state, like):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from compare.verdict.precision import DTYPES, HALF, held
 from numpy_cnn.checks import parameter_shapes
 
 jax.config.update("jax_enable_x64", True)  # else float64 is silently float32
@@ -65,8 +66,10 @@ def probabilities(padding, parameters, images):
 class Adapter:
     """The contract in JAX's terms; constructor and methods as there."""
 
+    dtypes = (*DTYPES, *HALF)
+
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
-        self.padding, self.dtype = padding, np.dtype(dtype)
+        self.padding, self.dtype = padding, jnp.dtype(dtype)
         shapes = parameter_shapes(input_shape, filters, classes, padding)
         glorot = jax.nn.initializers.glorot_uniform()
         keys = jax.random.split(jax.random.key(seed), 2)
@@ -77,18 +80,18 @@ class Adapter:
         }
 
     def get_parameters(self):
-        return {name: np.array(value) for name, value in self.parameters.items()}
+        return _arrays(self.parameters)
 
     def set_parameters(self, parameters):
         self.parameters = {name: jnp.array(parameters[name], self.dtype) for name in self.parameters}
 
     def activations(self, images, labels):
-        conv, pool, logits = forward(self.padding, self.parameters, jnp.asarray(images))
+        conv, pool, logits = forward(self.padding, self.parameters, jnp.asarray(images, self.dtype))
         found = {"conv": conv, "pool": pool, "logits": logits, "probabilities": jax.nn.softmax(logits)}
         return _arrays({**found, "loss": cross_entropy(logits, labels)})
 
     def gradients(self, images, labels):
-        images = jnp.asarray(images)
+        images = jnp.asarray(images, self.dtype)
         parameters, padding = self.parameters, self.padding
         conv, pull_conv = jax.vjp(lambda p, x: forward(padding, p, x)[0], parameters, images)
         pool, pull_pool = jax.vjp(max_pool, conv)
@@ -102,7 +105,7 @@ class Adapter:
         return _arrays({**found, **weights})
 
     def forward_stage(self, stage, x, labels=None):
-        x = jnp.asarray(x)
+        x = jnp.asarray(x, self.dtype)
         stages = {
             "conv": lambda: forward(self.padding, self.parameters, x)[0],
             "pool": lambda: max_pool(x),
@@ -110,10 +113,10 @@ class Adapter:
             "probabilities": lambda: jax.nn.softmax(x),
             "loss": lambda: cross_entropy(x, labels),
         }
-        return np.array(stages[stage]())
+        return _array(stages[stage]())
 
     def backward_stage(self, stage, x, upstream, labels=None):
-        x, upstream = jnp.asarray(x), jnp.asarray(upstream)
+        x, upstream = jnp.asarray(x, self.dtype), jnp.asarray(upstream, self.dtype)
         if stage == "loss":
             return _arrays({"logits": jax.vjp(lambda z: cross_entropy(z, labels), x)[1](upstream)[0]})
         if stage == "pool":
@@ -125,13 +128,17 @@ class Adapter:
         return _arrays({"pool": dx, "dense_weight": of_dense["dense_weight"], "dense_bias": of_dense["dense_bias"]})
 
     def step(self, images, labels, learning_rate):
-        rate = self.dtype.type(learning_rate)
+        rate, images = self.dtype.type(learning_rate), np.asarray(images, self.dtype)
         self.parameters, loss = train_step(self.padding, self.parameters, images, labels, rate)
         return float(loss)
 
     def predict(self, images):
-        return np.array(probabilities(self.padding, self.parameters, images))
+        return _array(probabilities(self.padding, self.parameters, np.asarray(images, self.dtype)))
 
 
 def _arrays(found):
-    return {name: np.array(value) for name, value in found.items()}
+    return {name: _array(value) for name, value in found.items()}
+
+
+def _array(value):
+    return np.array(value, held(value.dtype.name))

@@ -1,9 +1,9 @@
-"""ONNX Runtime: the network as an ONNX graph. Prediction only, in float32 only: its convolution has no double."""
+"""ONNX Runtime: the network as an ONNX graph. Prediction only, in float32 and float16: see `Adapter.lacks`."""
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from numpy_cnn.checks import parameter_shapes, pooled_size
 
@@ -20,11 +20,13 @@ def configure(threads):
 class Adapter:
     """As much of the contract as a graph offers: parameters, activations but the loss, prediction."""
 
-    dtypes = ("float32",)
+    dtypes = ("float16", "float32")
     less = "the graph predicts and no more; no float64: its convolution has none"
+    lacks = {"bfloat16": "no bfloat16: its convolution has none on a CPU"}
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
         self.input_shape, self.filters, self.padding = tuple(input_shape), filters, padding
+        self.dtype = np.dtype(dtype)
         rng = np.random.default_rng(seed)
         shapes = parameter_shapes(input_shape, filters, classes, padding)
         self.set_parameters({name: rng.standard_normal(shape).astype(dtype) / 9 for name, shape in shapes.items()})
@@ -33,19 +35,19 @@ class Adapter:
         return {name: value.copy() for name, value in self.parameters.items()}
 
     def set_parameters(self, parameters):
-        self.parameters = {name: np.array(value, np.float32) for name, value in parameters.items()}
+        self.parameters = {name: np.array(value, self.dtype) for name, value in parameters.items()}
         self.session = self._session(("probabilities",))
         self._whole = None
 
     def activations(self, images, labels):
         names = ("conv", "pool", "logits", "probabilities")
         self._whole = self._whole or self._session(names)
-        found = dict(zip(names, self._whole.run(names, {"images": _channels_first(images)}), strict=True))
+        found = dict(zip(names, self._whole.run(names, {"images": self._channels_first(images)}), strict=True))
         found |= {name: np.ascontiguousarray(found[name].transpose(0, 2, 3, 1)) for name in ("conv", "pool")}
         return found
 
     def predict(self, images):
-        return self.session.run(None, {"images": _channels_first(images)})[0]
+        return self.session.run(None, {"images": self._channels_first(images)})[0]
 
     def _session(self, outputs):
         h, w, c = self.input_shape
@@ -64,11 +66,12 @@ class Adapter:
             helper.make_node("Gemm", ["flat", "d", "b"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ]
+        kind = helper.np_dtype_to_tensor_dtype(self.dtype)
         graph = helper.make_graph(
             nodes,
             "cnn",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", c, h, w])],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, _AXES[name]) for name in outputs],
+            [helper.make_tensor_value_info("images", kind, ["N", c, h, w])],
+            [helper.make_tensor_value_info(name, kind, _AXES[name]) for name in outputs],
             [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -77,7 +80,6 @@ class Adapter:
         options.intra_op_num_threads = options.inter_op_num_threads = _THREADS
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
-
-def _channels_first(images):
-    """(N, H, W, C) -> (N, C, H, W); for one channel nothing moves."""
-    return np.ascontiguousarray(np.asarray(images, np.float32).transpose(0, 3, 1, 2))
+    def _channels_first(self, images):
+        """(N, H, W, C) -> (N, C, H, W); for one channel nothing moves."""
+        return np.ascontiguousarray(np.asarray(images, self.dtype).transpose(0, 3, 1, 2))

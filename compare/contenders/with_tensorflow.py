@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from compare.verdict.precision import DTYPES, HALF, held
 from numpy_cnn.checks import parameter_shapes
 
 
@@ -14,6 +15,8 @@ def configure(threads):
 
 class Adapter:
     """The contract in TensorFlow's terms; constructor and methods as there."""
+
+    dtypes = (*DTYPES, *HALF)
 
     def __init__(self, input_shape=(28, 28, 1), filters=8, classes=10, padding="valid", dtype="float32", seed=0):
         self.padding, self.dtype = padding.upper(), tf.as_dtype(dtype)
@@ -60,12 +63,12 @@ class Adapter:
         return loss
 
     def activations(self, images, labels):
-        conv, pool, logits = self._forward(tf.constant(images))
+        conv, pool, logits = self._forward(self._given(images))
         found = {"conv": conv, "pool": pool, "logits": logits, "probabilities": tf.nn.softmax(logits)}
         return _arrays({**found, "loss": self._loss(logits, labels)})
 
     def gradients(self, images, labels):
-        images = tf.constant(images)
+        images = self._given(images)
         with tf.GradientTape() as tape:
             tape.watch(images)
             conv, pool, logits = self._forward(images)
@@ -85,25 +88,29 @@ class Adapter:
         return stages[stage](x)
 
     def forward_stage(self, stage, x, labels=None):
-        return self._stage(stage, tf.constant(x), labels).numpy()
+        return _array(self._stage(stage, self._given(x), labels))
 
     def backward_stage(self, stage, x, upstream, labels=None):
-        x = tf.constant(x)
+        x = self._given(x)
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = self._stage(stage, x, labels)
         before = {"loss": "logits", "logits": "pool", "pool": "conv", "conv": "images"}[stage]
         own = {"logits": ("dense_weight", "dense_bias"), "conv": ("conv_weight",)}.get(stage, ())
         wanted = {before: x, **{name: self.variables[name] for name in own}}
-        return _arrays(tape.gradient(y, wanted, tf.constant(upstream)))
+        return _arrays(tape.gradient(y, wanted, self._given(upstream)))
 
     def step(self, images, labels, learning_rate):
-        given = tf.constant(images), tf.constant(labels), tf.constant(learning_rate, self.dtype)
+        given = self._given(images), tf.constant(labels), tf.constant(learning_rate, self.dtype)
         return float(self._graph(self._train_step, images.shape, given)(*given))
 
     def predict(self, images):
-        given = (tf.constant(images),)
-        return self._graph(self._probabilities, images.shape, given)(*given).numpy()
+        given = (self._given(images),)
+        return _array(self._graph(self._probabilities, images.shape, given)(*given))
+
+    def _given(self, array):
+        given = tf.constant(array)
+        return given if given.dtype == self.dtype else tf.cast(given, self.dtype)
 
     def _graph(self, function, shape, given):
         """The concrete function for these shapes: `tf.function` would look for it anew in each call, in Python."""
@@ -114,4 +121,8 @@ class Adapter:
 
 
 def _arrays(found):
-    return {name: np.array(value) for name, value in found.items()}
+    return {name: _array(value) for name, value in found.items()}
+
+
+def _array(value):
+    return np.array(value, held(value.dtype.name))

@@ -45,11 +45,11 @@ class Adapter(Eager):
         return torch.softmax(self.model(images), dim=1)
 
     def step(self, images, labels, learning_rate):
-        x, y = layout.to_tensor(images, self.dtype), torch.from_numpy(labels).long()
+        x, y = self._tensor(images), torch.from_numpy(labels).long()
         rate = torch.tensor(learning_rate, dtype=x.dtype)
         with torch.no_grad():
             return self._compiled_step(self._weights, x, y, rate).item()
 
     def predict(self, images):
         with torch.inference_mode():
-            return self._compiled_forward(layout.to_tensor(images, self.dtype)).numpy()
+            return layout.to_numpy(self._compiled_forward(self._tensor(images)))

@@ -13,7 +13,7 @@ TITLES = {
     "keras-jax": "Keras on JAX",
     "keras-torch": "Keras on PyTorch",
 }
-FINE = ("agrees", "not offered")  # outcomes that are no failure; what is not offered is no agreement either
+FINE = ("agrees", "not offered", "hidden")  # outcomes that are no failure; the last two are no agreement either
 
 
 def words(parity, accuracy, speed):

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.graph import PARAMETERS, STEPS, follow
+from compare.verdict.precision import limits
 
 LAMBDA = 8.0
 # exp and log are not correctly rounded. 4 ulp covers the loosest variant that SLEEF, the vector library of PyTorch,
@@ -31,7 +32,7 @@ FUNCTION_ULPS = 4.0
 
 @dataclass(frozen=True)
 class Rounding:
-    """Unit roundoff and smallest normal number of the arithmetic judged, the float64 of the arbiter added."""
+    """Unit roundoff of the arithmetic judged, the float64 of the arbiter added, and what a tiny result may lose."""
 
     unit: float
     tiny: float
@@ -39,8 +40,11 @@ class Rounding:
     @classmethod
     def of(cls, dtype):
         """For results in `dtype`, judged by a float64 reference."""
-        info = np.finfo(dtype)
-        return cls(float(info.eps) / 2 + 2.0**-53, float(info.tiny))
+        return cls(limits(dtype)[0] + 2.0**-53, limits(dtype)[1])
+
+    def lost(self, n):
+        """What n products in one sum may lose where all of them are tiny."""
+        return self.tiny * min(n, LAMBDA * np.sqrt(n))
 
     def short(self, n):
         """Relative to sum|terms| of n products added in any order."""
@@ -110,7 +114,8 @@ class Stages:
         """Images and filters exact: (N, H', W', F)."""
         y = self.reference.conv(images, weight, self.padding)
         size = self.reference.conv(np.abs(images), np.abs(weight), self.padding)
-        return Bounded(y, self.rounding.short(9 * images.shape[3]) * size + self.rounding.tiny)
+        taps = 9 * images.shape[3]
+        return Bounded(y, self.rounding.short(taps) * size + self.rounding.lost(taps))
 
     def pool(self, x):
         """Exact but for what comes in: |max a - max b| <= max|a - b|."""
@@ -118,13 +123,13 @@ class Stages:
 
     def dense(self, x, weight, bias):
         """(N, P, Q, F) -> logits (N, K)."""
-        n, p, q, f = x.value.shape
+        (n, p, q, f), r = x.value.shape, self.rounding
         products = x.value.reshape(n, 1, p * q * f) * np.ascontiguousarray(weight.T)  # (N, K, P*Q*F)
         channels_first = products.reshape(n, -1, p * q, f).swapaxes(2, 3).reshape(products.shape)
-        allowance = _long_sum([products, channels_first], self.rounding)
+        allowance = _long_sum([products, channels_first], r)
         y = self.reference.dense(x.value, weight, bias)
         carried = x.allowance.reshape(n, -1) @ np.abs(weight)
-        return Bounded(y, allowance + carried + self.rounding.unit * (np.abs(y) + np.abs(bias)) + self.rounding.tiny)
+        return Bounded(y, allowance + carried + r.unit * (np.abs(y) + np.abs(bias)) + r.lost(p * q * f))
 
     def probabilities(self, logits):
         """exp(z - m) / sum: the shift rounds by u|z - m|, exp by some ulps, then a sum of K terms, a quotient."""
@@ -138,7 +143,7 @@ class Stages:
         count = LAMBDA * np.sqrt(p.shape[1]) + 2
         total = relative + (p * relative).sum(axis=1, keepdims=True) + count * self.rounding.unit
         # capped: no probability leaves 0..1 whatever happens, and expm1 must not overflow
-        return np.minimum(p * np.expm1(np.minimum(total, 50)), 1.0) + p.shape[1] * self.rounding.tiny
+        return np.minimum(p * np.expm1(np.minimum(total, 50)), 1.0) + self.rounding.lost(p.shape[1] + 2)
 
     def loss(self, logits, labels):
         """Mean over the batch of ln(sum of exp(z - m)) - (z_y - m)."""
@@ -155,8 +160,8 @@ class Stages:
             + logits.allowance[rows, labels]
         )
         size = (shift[rows, labels] + log_sum).mean()
-        mean = self.rounding.short(len(labels)) * size
-        return Bounded(np.asarray(self.reference.loss(z, labels)), each.mean() + mean + self.rounding.tiny)
+        mean = self.rounding.short(len(labels)) * size + self.rounding.lost(z.shape[1] + len(labels))
+        return Bounded(np.asarray(self.reference.loss(z, labels)), each.mean() + mean)
 
     def loss_backward(self, logits, labels, upstream=1.0):
         """(p - y) / N, times a scalar upstream gradient.
@@ -164,11 +169,11 @@ class Stages:
         Where the loss goes by log-probabilities, as PyTorch's does, p is exp(ln p), and ln p was rounded as well.
         """
         p = self.probabilities(logits)
-        of_logarithm = self.rounding.unit * p.value * -np.log(np.maximum(p.value, self.rounding.tiny))
+        of_logarithm = self.rounding.unit * p.value * -np.log(np.maximum(p.value, limits(float)[1]))
         d = self.reference.loss_backward(logits.value, labels) * upstream
         scale = abs(upstream) / len(labels)
         rounded = (p.allowance + of_logarithm) * scale + 4 * self.rounding.unit * np.abs(d)
-        return Bounded(d, rounded + self.rounding.tiny)
+        return Bounded(d, rounded + self.rounding.lost(3))
 
     def dense_backward(self, x, weight, d):
         """`pool`, `dense_weight` and `dense_bias`: what the dense layer hands back."""
@@ -180,8 +185,8 @@ class Stages:
         n, k = d.value.shape
         r = self.rounding
         return {
-            "pool": Bounded(dx, r.short(k) * size_x + more_x + r.tiny),
-            "dense_weight": Bounded(dw, r.short(n) * size_w + by_d + by_x + r.tiny),
+            "pool": Bounded(dx, r.short(k) * size_x + more_x + r.lost(k)),
+            "dense_weight": Bounded(dw, r.short(n) * size_w + by_d + by_x + r.lost(n)),
             "dense_bias": Bounded(db, r.short(n) * size_b + more_b + r.tiny),
         }
 
@@ -196,13 +201,13 @@ class Stages:
         size = np.abs(images), np.abs(weight)
         dx, dw = self.reference.conv_backward(images, weight, dy.value, self.padding, need_dx)
         more_x, more_w = self.reference.conv_backward(*size, dy.allowance, self.padding, need_dx)
-        r = self.rounding
-        filters = {"conv_weight": Bounded(dw, self._filters_allowance(images, dy.value) + more_w + r.tiny)}
+        r, places = self.rounding, dy.value[..., 0].size
+        filters = {"conv_weight": Bounded(dw, self._filters_allowance(images, dy.value) + more_w + r.lost(places))}
         if not need_dx:
             return filters
         size_x, _ = self.reference.conv_backward(*size, np.abs(dy.value), self.padding)
-        # no output pixel sees more than 9 windows of F filters
-        return {"images": Bounded(dx, r.short(9 * weight.shape[3]) * size_x + more_x + r.tiny), **filters}
+        seen = 9 * weight.shape[3]  # no pixel is seen by more than 9 windows of F filters
+        return {"images": Bounded(dx, r.short(seen) * size_x + more_x + r.lost(seen)), **filters}
 
     def _filters_allowance(self, images, dy):
         patches = conv_patches(images, self.padding)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.graph import QUANTITIES, STAGE_OF, task_of
+from compare.verdict import precision
 from compare.verdict.allowances import Rounding, Stages
 from compare.verdict.expected import GIVEN, Expected, NotReached, Routed
 
@@ -90,12 +91,27 @@ def judge_probe(implementation, case, dtype, observed, raised, manner=GIVEN, sam
             misfit = raised.get((mode, quantity, "dtype"))
             outcome = failure("differs", misfit) if misfit else measured(dtype, value, make, error)
             row |= {"mode": mode, "stage": STAGE_OF[quantity], **outcome}
+            if "worst_index" in outcome and dtype in precision.HALF:
+                row["smallest_caught"] = _smallest_caught(case, quantity, make())
+                row |= HIDDEN if row["passed"] and row["smallest_caught"] > 1 else {}
             if mode == "run" and quantity in whole and value is not None and value.shape == whole[quantity].value.shape:
                 row["distance"] = float(np.abs(value.astype(np.float64) - whole[quantity].value).max())
             rows.append(row)
     return [row for row in rows if row["mode"] != "head" or row["outcome"] != "not offered"]
 
 
+def _smallest_caught(case, quantity, expected):
+    """The smallest error, relative to a quantity or to the way of a step, that is more than rounding; NaN of zeros.
+
+    Above 1 rounding may hide the whole: zeros, or no step at all, would agree as well.
+    """
+    before = case.parameters.get(quantity.removeprefix("step_")) if quantity.startswith("step_") else None
+    signal = np.abs(expected.value - (0.0 if before is None else before))
+    return float(np.min(expected.allowance[signal > 0] / signal[signal > 0])) if signal.any() else np.nan
+
+
+HIDDEN = {"allowance_used": np.nan, "passed": None, "outcome": "hidden"}
+NOT_JUDGED = ("not offered", "hidden")  # outcomes that are neither agreement nor difference
 # An implementation may offer less than the contract; then less is checked, and the result says what was not.
 NOT_OFFERED = {"max_abs_error": np.nan, "allowance_used": np.nan, "passed": None, "outcome": "not offered", "note": ""}
 
@@ -115,8 +131,8 @@ def measured(dtype, value, make, raised):
         return failure("not reached", str(reason))
     if value.shape != expected.value.shape:
         return failure("differs", f"found shape {value.shape}, wanted {expected.value.shape}")
-    if value.ndim > 0 and value.dtype != dtype:
-        return failure("differs", f"found dtype {value.dtype}, wanted {dtype}")
+    if misfit := precision.misfit(value, dtype):
+        return failure("differs", misfit)
     error = measure(value, expected)
     passed = error.allowance_used <= 1
     row = {**vars(error), "passed": passed, "outcome": "agrees" if passed else "differs", "note": ""}

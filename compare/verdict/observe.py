@@ -8,6 +8,7 @@ import numpy as np
 from compare.contract import ENTRIES, PARAMETERS, NotOfferedError
 from compare.graph import STAGE_INPUT, TASKS
 from compare.verdict.packing import PATH, pack_answer, read_question
+from compare.verdict.precision import DTYPES
 from compare.verdict.probes import LEARNING_RATE, earlier
 from compare.verdict.updates import UPDATES, ask
 
@@ -22,7 +23,7 @@ def answer(spec, implementation):
     found, noted = observe(question, implementation)
     if question.updates is not None:
         kinds = ("update", "default") if spec.get("defaults") else ("update",)
-        dtypes = getattr(implementation, "dtypes", question.dtypes)
+        dtypes = _offered(implementation, question.dtypes)
         more, remarks, raised = _optimisers(question, dtypes, spec["implementation"], kinds)
         found, noted = found | more, noted | remarks | {"raised": noted["raised"] | raised}
     return pack_answer(found, noted)
@@ -38,7 +39,7 @@ def _optimisers(question, dtypes, name, kinds):
         return {}, {"optimisers": str(error)}, {}
     found: dict = {}
     raised: dict = {}
-    for dtype in (each for each in question.dtypes if each in dtypes):
+    for dtype in (each for each in dtypes if each in DTYPES):
         for kind in kinds:
             moved, failed = ask(question.updates, dtype, module, kind)
             found |= {(UPDATES, dtype, *key): value for key, value in moved.items()}
@@ -62,13 +63,14 @@ def observe(question, implementation, save=lambda found, noted: None, explain=_m
     Returns:
         found: arrays by (probe, dtype, mode, quantity); for the path (PATH, dtype, "path", name).
         noted: "raised" and "refused": texts by (probe, dtype, mode, task) or (PATH, dtype, "path"); "offers": tasks;
-            "less": what the implementation says of what it does not offer.
+            "less" and "lacks": what the implementation says of what it does not offer, and of dtypes by name.
     """
     found: dict = {}
     noted: dict = {"raised": {}, "refused": {}, "outcomes": {}}
     noted["less"] = getattr(implementation, "less", "")
     noted["offers"] = [task for task, (_, method) in TASKS.items() if hasattr(implementation, method)]
-    dtypes = [dtype for dtype in question.dtypes if dtype in getattr(implementation, "dtypes", question.dtypes)]
+    noted["lacks"] = getattr(implementation, "lacks", {})
+    dtypes = _offered(implementation, question.dtypes)
     alone: dict = {}
     for task in noted["offers"]:
         mode, _ = TASKS[task]
@@ -90,11 +92,16 @@ def observe(question, implementation, save=lambda found, noted: None, explain=_m
                     _keep(found, noted, (*key, mode, name), value)
     if question.path is not None and hasattr(implementation, "step"):
         save(found, {**noted, "at": "path"})
-        for dtype in dtypes:
+        for dtype in (each for each in dtypes if each in DTYPES):
             with _noting(noted, (PATH, dtype, "path"), explain):
                 walked = _path(implementation, question.path, dtype)
                 found |= {(PATH, dtype, "path", name): value for name, value in walked.items()}
     return found, noted
+
+
+def _offered(implementation, asked):
+    """Those of the dtypes asked for that an implementation computes in."""
+    return [dtype for dtype in asked if dtype in getattr(implementation, "dtypes", DTYPES)]
 
 
 def _keep(found, noted, key, value):

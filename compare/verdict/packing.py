@@ -43,7 +43,8 @@ def pack(question):
     arrays: dict = {}
     cases = []
     for case in question.cases:
-        cases.append({"name": case.name, "dtype": case.dtype, "padding": case.padding, "exact": case.exact})
+        about = {"name": case.name, "dtype": case.dtype, "coarse": case.coarse}
+        cases.append({**about, "padding": case.padding, "exact": case.exact})
         held = {"images": case.images, "labels": case.labels, **case.parameters, **case.inputs}
         arrays |= {name_of((case.name, case.dtype, name)): value for name, value in held.items()}
     if path is not None:
@@ -70,7 +71,8 @@ def unpack(arrays, meta):
 
 def _probe(case, held):
     images, labels, parameters, inputs = _parts(held)
-    return Probe(case["name"], "", images, labels, parameters, case["padding"], exact=case["exact"], inputs=inputs)
+    more = {"exact": case["exact"], "coarse": case["coarse"], "inputs": inputs}
+    return Probe(case["name"], "", images, labels, parameters, case["padding"], **more)
 
 
 def _parts(held):

@@ -12,9 +12,9 @@ import numpy as np
 
 from compare import params
 from compare.graph import AXES
-from compare.verdict import arbiter, definition
+from compare.verdict import arbiter, definition, precision
 
-DTYPES = ("float32", "float64")
+DTYPES = precision.DTYPES
 FEW = ("digits", "ties")  # enough to tell whether what is about to be timed is the same network
 LEARNING_RATE = 0.1
 PATH_STEPS = 100
@@ -29,7 +29,7 @@ class Probe:
     gradients `up_conv`, `up_pool`, `up_logits`, `up_loss` (a scalar): random, since ones cancel in the softmax.
     `by_definition` marks the small ones that are judged by plain loops instead of the arbiter. `exact` marks those with
     so few bits in images and weights that conv, pool and logits come out exact in float32, in any order of the sums:
-    there a tie is a tie.
+    there a tie is a tie. `coarse` names what all numbers are rounded to, where their arrays do not.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Probe:
     by_definition: bool = False
     exact: bool = False
     inputs: dict = field(default_factory=dict)
+    coarse: str = ""
 
     @property
     def geometry(self):
@@ -55,7 +56,7 @@ class Probe:
     @property
     def dtype(self):
         """Name of the dtype of all its numbers."""
-        return self.images.dtype.name
+        return self.coarse or self.images.dtype.name
 
     def shape_of(self, quantity):
         """The shape that a quantity, or the gradient with respect to it, has."""
@@ -85,23 +86,25 @@ class Probe:
 
     def rounded(self, dtype):
         """The same probe with every number rounded to `dtype`; its stage inputs are then computed from those."""
-        images = self.images.astype(dtype)
-        parameters = {name: value.astype(dtype) for name, value in self.parameters.items()}
+        to = functools.partial(precision.rounded, dtype=dtype)
+        images = to(self.images)
+        parameters = {name: to(value) for name, value in self.parameters.items()}
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         exact = {name: value.astype(np.float64) for name, value in parameters.items()}
-        conv = self.reference.conv(images.astype(np.float64), exact["conv_weight"], self.padding).astype(dtype)
-        pool = self.reference.pool(conv).astype(dtype)
-        logits = self.reference.dense(pool.astype(np.float64), exact["dense_weight"], exact["dense_bias"]).astype(dtype)
+        conv = to(self.reference.conv(images.astype(np.float64), exact["conv_weight"], self.padding))
+        pool = to(self.reference.pool(conv))
+        logits = to(self.reference.dense(pool.astype(np.float64), exact["dense_weight"], exact["dense_bias"]))
         inputs = {
             "conv": conv,
             "pool": pool,
             "logits": logits,
-            "up_conv": rng.standard_normal(conv.shape).astype(dtype),
-            "up_pool": rng.standard_normal(pool.shape).astype(dtype),
-            "up_logits": rng.standard_normal(logits.shape).astype(dtype),
-            "up_loss": rng.standard_normal(()).astype(dtype),
+            "up_conv": to(rng.standard_normal(conv.shape)),
+            "up_pool": to(rng.standard_normal(pool.shape)),
+            "up_logits": to(rng.standard_normal(logits.shape)),
+            "up_loss": to(rng.standard_normal(())),
         }
-        return replace(self, images=images, labels=self.labels.copy(), parameters=parameters, inputs=inputs)
+        found = {"images": images, "labels": self.labels.copy(), "parameters": parameters, "inputs": inputs}
+        return replace(self, **found, coarse="" if images.dtype == dtype else dtype)
 
 
 @dataclass(frozen=True)

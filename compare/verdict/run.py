@@ -10,14 +10,15 @@ import pandas as pd
 from compare import cells, contract, environment, limits
 from compare.graph import STAGE_ORDER
 from compare.progress import progress_bar
-from compare.verdict import judge, probes
+from compare.verdict import judge, precision, probes
 from compare.verdict.observe import observe
 from compare.verdict.packing import PATH, Question, by_case, pack, unpack_answer
 from compare.verdict.path import judge_path
+from compare.verdict.precision import DTYPES
 from compare.verdict.updates import UPDATES, judge_updates, make_updates
 from numpy_cnn.layers import Layers
 
-LIMIT = 600  # seconds for one implementation on all probes
+LIMIT = 600  # seconds for one implementation on all probes, and for each half precision as much again
 # half a minute where the others take seconds
 SLOWEST = ("torch-compiled", "keras-jax", "numpy-loops", "keras-tensorflow")
 
@@ -27,7 +28,7 @@ def parity(
     data_source=None,
     seed=0,
     threads=1,
-    dtypes=probes.DTYPES,
+    dtypes=DTYPES,
     path=True,
     few=False,
     optimisers=False,
@@ -42,8 +43,10 @@ def parity(
         data_source: "sample", "mnist", a folder, or None; see `compare.data.load`.
         seed: of weights, upstream gradients and the choice of digits.
         threads: of every implementation; 1 keeps the last bits the same from run to run.
-        dtypes: "float32", "float64" or both.
-        path: follow 100 training steps as well, and 100 of the optimisers alone.
+        dtypes: of "float32", "float64", "float16", "bfloat16" (list or comma-separated).
+        path: follow 100 training steps as well, and 100 of the optimisers alone; not in half precision, where a step
+            of the filters is within what rounding may do (`allowances.whole_pass`), and the bound of 1,000 roundings in
+            `updates` does not hold.
         few: take the probes of `probes.FEW` alone, for a quick answer.
         optimisers: judge these alone, and say where their own defaults lead; by itself of each framework once.
         strict: whether a framework that is missing is an error; None: where `implementations` are named.
@@ -51,16 +54,22 @@ def parity(
         progress: a bar on stderr; None shows it where stderr is a terminal.
     Returns:
         DataFrame of `judge.COLUMNS`, one row per implementation, probe, dtype, mode and quantity; errors in the units
-        of the quantity, `allowance_used` as a fraction. `.attrs` holds `data`, `environment`, `unavailable` (name to
-        reason, of implementations that were not asked for by name) and `arbiter_proven`.
+        of the quantity, `allowance_used` as a fraction; in half precision `smallest_caught` too, the smallest relative
+        error that is more than rounding: where that is more than 1 the outcome is "hidden". `.attrs` holds `data`,
+        `environment`, `unavailable` (name to reason, of implementations that were not asked for by name) and
+        `arbiter_proven`.
     Raises:
-        ValueError: an unknown implementation or data source, a setting out of range, images that are too small or too
-            large for the memory.
+        ValueError: an unknown implementation, dtype or data source, optimisers in half precision, a setting out of
+            range, images that are too small or too large for the memory.
         contract.UnavailableError: an implementation asked for by name cannot be imported.
     """
     names = contract.select(implementations, "parity")
     if optimisers and implementations is None:
         names = with_optimisers()
+    dtypes = precision.select(dtypes)
+    half = [dtype for dtype in dtypes if dtype in precision.HALF]
+    if optimisers and half:
+        raise ValueError(f"optimisers: found {' and '.join(half)}, wanted {' or '.join(DTYPES)}: see docs/precision.md")
     limits.check_whole("seed", seed, 0, limits.SEED)
     limits.check_whole("threads", threads, most=limits.THREADS)
     dataset = limits.load(data_source)
@@ -79,12 +88,11 @@ def parity(
     same: dict = {}
     with tempfile.TemporaryDirectory(prefix="cnn-compare-") as folder, ThreadPoolExecutor(1) as judging:
         inputs = Path(folder) / "probes.npz"
-        question = (
-            Question([], tuple(dtypes), None, updates) if optimisers else Question.of(cases, dtypes, training, updates)
-        )
+        question = Question([], dtypes, None, updates) if optimisers else Question.of(cases, dtypes, training, updates)
         arrays, meta = pack(question)
         cells.write_result(inputs, meta, arrays)
-        spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": LIMIT, "defaults": optimisers}
+        limit = LIMIT * (1 + len(half))
+        spec = {"task": "parity", "inputs": str(inputs), "threads": threads, "limit": limit, "defaults": optimisers}
         with progress_bar(len(names), "parity", progress) as bar:
 
             def done(result):  # the others are at work meanwhile
@@ -105,7 +113,8 @@ def parity(
     results.sort(key=lambda result: names.index(result.spec["implementation"]))
     if optimisers:
         rows = [row for row in rows if row["implementation"] != "arbiter" or not row["passed"]]
-    frame = pd.DataFrame(rows).reindex(columns=[*judge.COLUMNS, *(["own_defaults"] if optimisers else [])])
+    more = ["own_defaults"] * optimisers + ["smallest_caught"] * bool(half)
+    frame = pd.DataFrame(rows).reindex(columns=[*judge.COLUMNS, *more])
     frame.attrs = {
         "data": dataset.description,
         "environment": environment.describe(threads, results),
@@ -163,11 +172,11 @@ def judge_answer(name, found, noted, question, same=None):
                 key = (case.name, dtype)
                 known = same.setdefault(key, {})
                 rows += judge.judge_probe(name, case, dtype, seen[key], raised[key], same=known)
-        if question.path is not None:
+        if question.path is not None and dtype in DTYPES:
             key = (PATH, dtype)
             known = same.setdefault(key, {})
             rows += judge_path(name, question.path, dtype, seen[key], raised[key].get((PATH,)), known)
-        if question.updates is not None:
+        if question.updates is not None and dtype in DTYPES:
             key = (UPDATES, dtype)
             rows += judge_updates(name, question.updates, dtype, seen[key], raised[key], noted.get("conventions", {}))
     return [row | {"note": _why(row, noted)} if row["outcome"] == "not offered" else row for row in rows]
@@ -175,12 +184,13 @@ def judge_answer(name, found, noted, question, same=None):
 
 def _why(row, noted):
     """Why something is not offered, as far as the implementation says so."""
-    return (noted.get("optimisers") if row["probe"] == UPDATES else "") or noted.get("less", "")
+    lacks = noted.get("lacks", {}).get(row["dtype"], "")
+    return (noted.get("optimisers") if row["probe"] == UPDATES else "") or lacks or noted.get("less", "")
 
 
 def passed(frame):
     """Names of the implementations that agree in everything they offer."""
-    checked = frame[(frame["implementation"] != "arbiter") & (frame["outcome"] != "not offered")]
+    checked = frame[(frame["implementation"] != "arbiter") & ~frame["outcome"].isin(judge.NOT_JUDGED)]
     by_name = (checked["outcome"] == "agrees").groupby(checked["implementation"], sort=False).all()
     return [name for name, good in by_name.items() if good]
 
@@ -190,7 +200,7 @@ def first_difference(frame):
 
     A stage that differs alone, on exact inputs, goes before the same stage in a whole pass: that error is its own.
     """
-    failed = frame[~frame["outcome"].isin(["agrees", "not offered"])]
+    failed = frame[~frame["outcome"].isin(["agrees", *judge.NOT_JUDGED])]
     if failed.empty:
         return failed
     order = pd.DataFrame(

@@ -158,9 +158,10 @@ def test_parameters_that_come_out_are_copies():
     assert (model.get_parameters()["dense_bias"] == again["dense_bias"]).all()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dtype_all_the_way(dtype):
-    model, images, labels = small(dtype=dtype)
+@pytest.mark.parametrize("way", ["fused", "layers", "loops"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_dtype_all_the_way(dtype, way):
+    model, images, labels = small(dtype=dtype, way=way)
     results = [*model.activations(images, labels).values(), *model.gradients(images, labels).values()]
     model.step(images, labels, 0.1)
     results += [*model.get_parameters().values(), model.predict(images)]

@@ -161,4 +161,6 @@ def test_an_existing_file_survives_a_failed_save(tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError):
         save_weights(path, {**model.get_parameters(), "dense_bias": np.zeros(3)})
+    with pytest.raises(ValueError, match=r"a.npz: conv_weight: found dtype float16, wanted float32 or float64"):
+        random_model(np.float16).save(path)
     assert path.read_bytes() == before
