@@ -53,7 +53,9 @@ def meanings(signature, stage):
     if stage == "conv" and parameters.keys() & words.FILTER_ITSELF:
         weights = range(len(FILTERS_GIVEN) + 1)  # the filter itself, or how many, or how large
     required = [name for name, p in parameters.items() if p.default is p.empty]
-    activations = ("linear", "relu", "object") if set(required) & words.ACTIVATION_WORDS else ("linear",)
+    # a dense layer that ends in what was asked for here could not be told from one that should not
+    ends = ("linear", "softmax" if stage == "logits" else "relu", "object")
+    activations = ends if set(required) & words.ACTIVATION_WORDS else ("linear",)
     return [
         Meaning(shape, text, kernel, pair, order, activation)
         for activation in activations
@@ -227,6 +229,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         order = Order(KERNEL, tuple(FILTERS_GIVEN[meaning.weights - 1]))
         return np.zeros(order.shape((3, 3, c, sizes.filters)), dtype)
     if stage in ("conv", "logits") and name in ("w", "weight", "weights"):
+        if isinstance(default, str):  # how they are to be made
+            return None
         return _weights(stage, sizes, dtype)[meaning.weights % 4]
     if stage in ("conv", "logits") and name in ("b", "bias", "biases"):
         if isinstance(default, bool) or default is not inspect.Parameter.empty:

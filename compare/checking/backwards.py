@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from compare.checking import arrays, handing, naming, orders, words
+from compare.checking import arrays, habits, handing, naming, orders, words
 from compare.checking.part import Part, head_upstream, items_of
 from compare.checking.plan import INPUT
 from compare.checking.preparing import prepared
@@ -103,16 +103,20 @@ def _learnt(plan):
         try:
             if plan.stage != "head":
                 dy = np.random.default_rng(6).standard_normal(y.shape)
-                found_places = places(part, lambda part=part, dy=dy: part.call_backward(dy))
+                learnt = places(part, lambda part=part, dy=dy: part.call_backward(dy))
                 right = network.backward_stage(plan.stage, x, dy)
-                _follow(part, found_places, x, dy, right)
-                return dataclasses.replace(found_places, divides=_divides(found_places, part.held, x, dy, right))
+                learnt = habits.follow(learnt, part.held, x, dy, right)
+                learnt = dataclasses.replace(learnt, clears=habits.clears(learnt, part.held, x, dy))
+                return dataclasses.replace(learnt, divides=habits.divides(learnt, part.held, x, dy, right))
             part.plan = dataclasses.replace(plan, taken=form)
             given = head_upstream(part.plan, y, labels, len(x))
             learnt = places(part, lambda part=part, given=given: part.call_backward(given))
             single = network.backward_stage("loss", network.forward_stage("logits", x), np.float64(1), labels)["logits"]
             network.forward_stage("logits", x)
             right = network.backward_stage("logits", x, single)["dense_weight"]
+            learnt = dataclasses.replace(
+                learnt, own_rate=habits.own_rate(learnt, part.held, x, given, {"dense_weight": right})
+            )
             part = Part(learnt, plan.sizes, np.float64)
             part.set(parameters)
             part.forward(x)
@@ -127,41 +131,6 @@ def _learnt(plan):
     if not found and failure is not None:
         raise failure
     return min(found)[2]
-
-
-def _divides(plan, parameters, x, dy, right):
-    """Whether a dense layer's backward divides by the size of the batch, which is then not done at the loss."""
-    if plan.stage != "logits" or "dense_weight" not in plan.gradients or len(x) == 1:
-        return False
-    part = Part(plan, plan.sizes, np.float64)
-    part.set(parameters)
-    part.forward(x)
-    return close(part.backward(dy).get("dense_weight", np.zeros(0)), right["dense_weight"] / len(x))
-
-
-def _follow(part, plan, x, dy, right):
-    """Raise ValueError where what the weights move by shows no gradient: no plain step was made.
-
-    It must double with the upstream gradient; and where it is not the right one, the same again must give the same.
-    """
-    names = [name for name, (how, _) in plan.gradients.items() if how == "moved"]
-
-    def moved(again, times):
-        again.forward(x)
-        return {name: value for name, value in again.backward(times * dy).items() if name in names}
-
-    def same(one, other):
-        return all(np.allclose(one[name], other[name], rtol=1e-3, atol=1e-9) for name in names)
-
-    if names:
-        parts = [Part(plan, part.sizes, part.dtype) for _ in range(2)]
-        for each in parts:
-            each.set(part.held)
-        once, twice = moved(parts[0], 1), moved(parts[1], 2)
-        plain = same({name: 2 * once[name] for name in names}, twice)
-        known = all(close(once[name], right[name]) for name in names)
-        if not plain or not (known or same(once, moved(parts[0], 1))):
-            raise ValueError("the weights move by more than a rate times the gradient, as by momentum or Adam")
 
 
 def _is_gradient_of(path, weight):

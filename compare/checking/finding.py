@@ -12,6 +12,7 @@ from compare.checking.loading import NothingFoundError, files_of, load, neighbou
 from compare.checking.naming import OTHERS
 from compare.checking.things import Class, Function, inventory
 
+INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 NETWORKS = re.compile("cnn|net(?![a-z])|network|model|classifier", re.I)
 
 
@@ -51,10 +52,9 @@ def find(target, stranger):
     modules = load(place, stranger, left_out)
     found = {key: value for module in modules for key, value in inventory(stranger, module).items()}
     files = [str(file) for file in files_of(place)]
-    classes = _first_own(
-        {key: value for key, value in found.items() if isinstance(value, Class) and _own(value)}, files
-    )
-    own = {key: value for key, value in found.items() if isinstance(value, Function) and _own(value)}
+    theirs = {key: value for key, value in found.items() if _own(value, files)}
+    classes = _first_own({key: value for key, value in theirs.items() if isinstance(value, Class)}, files)
+    own = {key: value for key, value in theirs.items() if isinstance(value, Function)}
     stranger.noticed()
     listed = models.candidates(found, classes, own, stranger.told["frameworks"])
     if name:
@@ -147,9 +147,10 @@ def _near(names):
     return "".join(f"; {name} is near to {near[0]}" for name, near in pairs if near and near[0] != name)
 
 
-def _own(thing):
-    """Whether something was written by whoever wrote the code: not in NumPy or Python's library."""
-    return thing.file is not None and is_users(thing.file)
+def _own(thing, files):
+    """Whether a class or function was written by whoever wrote the code: not in NumPy, SciPy or Python's library."""
+    file = getattr(thing, "file", None)
+    return file is not None and is_users(file) and (not INSTALLED.search(file) or any(map(INSTALLED.search, files)))
 
 
 def _first_own(classes, files):

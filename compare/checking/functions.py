@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking import layers, orders, trying
+from compare.checking import layers, orders, trying, words
 from compare.checking.chain import chain
 from compare.checking.forwards import SHARE
 from compare.checking.losses import find_loss
@@ -29,13 +29,15 @@ BIASES = {"conv": ((-1,), (1, 1, 1, -1), (-1, 1)), "logits": ((-1,), (1, -1), (-
 KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
 # Arguments that must be given, of a convolution and of pooling.
-_EXTRA: dict = dict.fromkeys(("stride", "s"), (1, 2)) | dict.fromkeys(("pad", "padding"), (0, 0))
-
-_EXTRA |= dict.fromkeys(("size", "poolsize", "f", "kernelsize"), (3, 2))
-
-_EXTRA |= {"convparam": ({"stride": 1, "pad": 0},) * 2, "hparameters": ({"stride": 1, "pad": 0}, {"stride": 2, "f": 2})}
-
-_EXTRA |= {"poolparam": ({}, {"pool_height": 2, "pool_width": 2, "stride": 2}), "hparams": _EXTRA["hparameters"]}
+_SETTINGS = [
+    {"stride": step, "pad": 0, **dict.fromkeys(("f", "size", "filter_size", "kernel_size", *more), window)}
+    for step, window, more in ((1, 3, ()), (2, 2, ("pool_size", "pool_height", "pool_width")))
+]
+_EXTRA: dict = dict.fromkeys(words.SETTINGS, _SETTINGS) | {
+    name: [settings[meant] for settings in _SETTINGS]
+    for meant, names in (("stride", "stride s"), ("pad", "pad padding"), ("size", "size poolsize f kernelsize"))
+    for name in names.split()
+}
 
 
 def _named(functions, stage, backward=False):
@@ -211,15 +213,14 @@ def _shapes(stage):
     return [None]
 
 
-def _arguments(function):
-    return len(inspect.signature(function).parameters)
-
-
 def find_function(functions, stage, files, first=False, after=None):
     """(`Plan` of a stage's functions, what is wrong with the way back), each or None. Arguments as of `find_layer`."""
     # what takes its weights from where nobody else can set them is not asked
-    forwards = [f for f in _named(functions, stage) if stage not in ("conv", "logits") or _arguments(f) > 1]
-    backward = next(iter(_named(functions, stage, backward=True)), None)
+    forwards = [
+        f for f in _named(functions, stage) if stage not in ("conv", "logits") or len(f.__signature__.parameters) > 1
+    ]
+    ways_back = _named(functions, stage, backward=True)  # beside it may be functions for one gradient each
+    backward = min(ways_back, key=lambda function: "back" not in function.__name__.lower(), default=None)
     best, failure = None, None
     end = max((each.stranger.worked + each.stranger.limit / SHARE for each in forwards), default=0.0)
     settled = agreed = None

@@ -178,7 +178,10 @@ def _explain(judgement, evidence, declared, search):
     def telling(rows):
         return [r for r in rows if r["stage"] != "training path" and r["outcome"] in ("agrees", "differs")]
 
-    clear, failed = telling(evidence.rows), telling(evidence.failed)
+    failed, agreeing = telling(evidence.failed), [r for r in telling(evidence.rows) if r["outcome"] == "agrees"]
+    # a step follows the gradients that the code itself gives, right or wrong: of those no convention says anything
+    own = {id(row) for row in evidence.unexplained([], agreeing)}
+    clear = [row for row in telling(evidence.rows) if id(row) not in own]
     tried: list = []
     guards = _epsilons(evidence)
     # what is declared is tried with all of them first: a name may be wrong
@@ -207,7 +210,7 @@ def _explain(judgement, evidence, declared, search):
         judgement.by_stage = _stage_by_stage(evidence.on(base), candidates)
     judgement.diagnosis, judgement.conventions = found, conventions
     if base:
-        unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)}
+        unexplained = {id(row) for row in evidence.unexplained(base, evidence.rows)} - own
         for row in evidence.rows:
             if id(row) not in unexplained and row["outcome"] == "differs":
                 row |= {"outcome": "agrees", "passed": True, "allowance_used": np.nan, "note": "by convention"}

@@ -1,5 +1,6 @@
 """The loss of the code, a function or a class, held to the cross-entropy."""
 
+import contextlib
 import dataclasses
 import inspect
 import re
@@ -144,7 +145,7 @@ def find_loss(functions):
     named = {name: function for name, function in functions.items() if stage_of(name) == ("loss", False)}
     backward = next((function for name, function in functions.items() if stage_of(name) == ("loss", True)), None)
     found = {name: _loss(function, backward) for name, function in named.items()}
-    agreeing = [loss for loss, agrees in found.values() if agrees]
+    agreeing = sorted((loss for loss, agrees in found.values() if agrees), key=lambda loss: not loss.gives_gradient)
     if agreeing or not found:
         return agreeing[0] if agreeing else None
     for name, (loss, _) in found.items():
@@ -174,7 +175,8 @@ def _loss(function, backward):
                 loss = Loss(function, takes, form, first, one_image)
                 try:
                     x, y = loss._chunks(inputs[takes], labels)[0]
-                    loss = dataclasses.replace(loss, **_places(loss._call(function, x, y), x, inputs["probabilities"]))
+                    result = loss._call(function, x, y)
+                    loss = dataclasses.replace(loss, **_places(result, x, inputs["probabilities"], labels))
                     value = loss.value(inputs[takes], labels)
                     agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
                 except trying.FAILURES:  # a way to call it that is not the code's
@@ -186,15 +188,17 @@ def _loss(function, backward):
     differs, _, loss = min(ran, key=lambda each: each[:2])
     if loss.gives_gradient or backward is None:
         return loss, not differs
+    found = {}
     for takes in ("logits", "probabilities"):
-        trial = dataclasses.replace(loss, gradient=backward, takes=takes)
-        try:
-            found = trial.d_logits(inputs[takes], labels)
-        except trying.FAILURES:  # its arguments are others
-            continue
-        if takes == loss.takes and found.shape == d_logits.shape and not _of_another(trial, found, labels):
-            return trial, not differs
-    return loss, not differs
+        with contextlib.suppress(*trying.FAILURES):  # its arguments are others
+            found[takes] = dataclasses.replace(loss, gradient=backward, takes=takes).d_logits(inputs[takes], labels)
+    agreed = [takes for takes, each in found.items() if any(trying.close(each, n * d_logits) for n in (1, len(labels)))]
+    given = found.get(loss.takes)
+    # right of what this loss is not given: it is another one's
+    if given is None or given.shape != d_logits.shape or (agreed and loss.takes not in agreed):
+        return loss, not differs
+    trial = dataclasses.replace(loss, gradient=backward)
+    return (loss if _of_another(trial, given, labels) else trial), not differs
 
 
 def _of_another(loss, found, labels):
@@ -214,16 +218,22 @@ def _of_another(loss, found, labels):
     return large or not found[np.eye(found.shape[1])[labels] == 0].any()
 
 
-def _places(result, x, probabilities):
-    """Where in what a loss returned its value stands, and a gradient: an array like the logits, not probabilities."""
+def _places(result, x, probabilities, labels):
+    """Where in what a loss returned its value stands, and a gradient: an array like the logits, not probabilities.
+
+    Of several numbers, such as an accuracy beside the loss, the value is the cross-entropy where one is that.
+    """
     if not isinstance(result, tuple | list):
         return {}
-    arrays = [np.asarray(each) if isinstance(each, np.ndarray | np.generic | float) else None for each in result]
-    values = [place for place, a in enumerate(arrays) if a is not None and a.size in (1, len(np.atleast_2d(x)))]
+    arrays = [np.asarray(each) if isinstance(each, np.ndarray | np.generic | float) else np.zeros(0) for each in result]
+    values = [place for place, a in enumerate(arrays) if a.size in (1, len(np.atleast_2d(x)))]
     probabilities = probabilities[: len(np.atleast_2d(x))]
     gradients = [
         place
         for place, a in enumerate(arrays)
-        if a is not None and a.shape == x.shape and not trying.close(a.reshape(probabilities.shape), probabilities)
+        if a.shape == x.shape and not trying.close(a.reshape(probabilities.shape), probabilities)
     ]
-    return {"value_at": next(iter(values), 0), "gradient_at": next(iter(gradients), None)}
+    count = len(probabilities)
+    wanted = -np.log(probabilities[np.arange(count), labels[:count]]).mean()
+    right = [place for place in values if np.isclose(np.mean(arrays[place]), (wanted, count * wanted), rtol=1e-3).any()]
+    return {"value_at": next(iter([*right, *values]), 0), "gradient_at": next(iter(gradients), None)}

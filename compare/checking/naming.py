@@ -21,7 +21,7 @@ _STEMS = {
 def stage_of(name):
     """(stage, whether backward) that a function's name says; None if none."""
     backward = bool(re.search(_BACK, name))
-    bare = re.sub(r"^(d_|backprop_|backward_|grad_|bprop_)", "", name)
+    bare = re.sub(r"^(d_|backprop_|backward_|grad_|bprop_|forward_|fwd_)", "", name)
     bare = re.sub(r"^d(?=[A-Z])", "", bare).lower()
     for stage in ("loss", "probabilities", "conv", "pool", "logits"):
         if re.match(_STEMS[stage], bare):
@@ -77,3 +77,7 @@ def backwards_of(methods):
 
 # Methods that say what comes out of what comes in, where a layer first hears of it
 SHAPES = _names("get_output_shape output_shape compute_output_shape set_shape get_output_dim infer_shape")
+
+# Attributes in which a layer that returns nothing leaves what came out, the usual ones first; and takes what goes in.
+OUTPUTS = _names("output out outputs y a z result activation activations featuremap featuremaps")
+INPUTS = _names("input inputs x image images inp")

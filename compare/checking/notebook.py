@@ -80,5 +80,6 @@ def _is_constant(node, gone):
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return False
     parts = list(ast.walk(node.value))
-    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    # of a target like x[i] as well
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
     return isinstance(node.value, ast.Lambda) or not names & gone and all(isinstance(part, PLAIN) for part in parts)

@@ -5,24 +5,9 @@ import dataclasses
 import numpy as np
 
 from compare.checking import arrays, handing, words
+from compare.checking.naming import INPUTS, OUTPUTS
 from compare.checking.plan import RATE, size_of
 from compare.contract import NotOfferedError
-
-OUTPUTS = (
-    "output",
-    "out",
-    "outputs",
-    "y",
-    "a",
-    "z",
-    "result",
-    "activation",
-    "activations",
-    "featuremap",
-    "featuremaps",
-)
-
-INPUTS = ("input", "inputs", "x", "image", "images", "inp")
 
 
 class ReturnedNothingError(TypeError):
@@ -44,6 +29,7 @@ class Part:
         self.held: dict = {}
         self.blank: list | None = None  # zeros in the shapes of what is held at 0
         self.rated = True  # until it turns out that it keeps no rate
+        self.went_back = False
         self.made = plan.make(sizes, self.dtype)
         if sizes == plan.sizes:  # the orders of its weights were read off an object of just these sizes
             return
@@ -187,6 +173,7 @@ class Part:
         return self._call(plan.backward, given, labels=wanted, rate=rate)
 
     def _read(self, result, before, rate):
+        rate = self.plan.own_rate or rate
         after = self.get() if self.plan.moves else {}
         found = {}
         if self.plan.dx:
@@ -216,6 +203,9 @@ class Part:
         """Whatever the code's own backward returns."""
         if "zero_grad" in self.code.methods:
             self.code.call("zero_grad")
+        elif self.plan.clears and self.went_back:
+            self.update(0.0)
+        self.went_back = True
         self._set_rate(rate)
         taken = self.plan.outward.native(self._real(given)) if self.plan.taken != "label" else given
         return self._call(self.plan.backward, taken, rate=rate, hands=self.plan.hands, **self.last)
@@ -292,8 +282,9 @@ def head_upstream(plan, probabilities, labels, count):
     one_hot[np.arange(len(labels)), labels] = 1
     if plan.taken == "one-hot":
         return one_hot
+    count = 1 if plan.divides else count  # by whichever of the two does it
     if plan.taken == "d_logits":
-        return (probabilities - one_hot) / (1 if plan.divides else count)  # by whichever of the two does it
+        return (probabilities - one_hot) / count
     true = probabilities[np.arange(len(labels)), labels]
     if not (true > 0).all():
         raise NotOfferedError("the gradient -1 / p of the probabilities, which backward is given, needs p above 0")

@@ -76,6 +76,8 @@ class Plan:
     hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
     training: whether forward is told that it is in training, without which it keeps nothing for the way back.
     divides: whether `backward` divides the gradients of its weights by the size of the batch.
+    clears: whether gradients add up from call to call until the code's update, which puts them to 0.
+    own_rate: at which `backward` moves the weights, whatever it is told; None where it is told, or moves nothing.
     taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
     same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
     score: 3, the trial gave what the right network gives; 2, the right shape; 1, another shape; 0, it raised.
@@ -98,6 +100,8 @@ class Plan:
     hands: tuple = ()
     training: bool = False
     divides: bool = False
+    clears: bool = False
+    own_rate: float | None = None
     taken: str = "d_probabilities"
     paddings: tuple = ("valid",)
     same: dict = dataclasses.field(default_factory=dict)
@@ -123,7 +127,7 @@ class Plan:
         """Whether the code moves its weights by itself or has a method for it."""
         hows = {how for how, _ in self.gradients.values()}
         code = self.make(self.sizes, np.dtype(np.float64))
-        return bool(hows) and (hows == {"moved"} or self.updates(code) is not None)
+        return bool(hows) and not self.own_rate and (hows == {"moved"} or self.updates(code) is not None)
 
     @staticmethod
     def updates(code):
@@ -152,6 +156,8 @@ class Plan:
         if not self.agreed and self.chosen:
             parts.append("layouts are the most usual ones, since none gave what a right network gives")
         parts += [f"{self.forward} is told that it is in training"] if self.training else []
+        parts += [f"{self.backward} moves the weights at a rate of its own, {self.own_rate:g}"] if self.own_rate else []
+        parts += ["gradients add up until the code's own update, which is called between"] if self.clears else []
         made = self.make(self.sizes, np.dtype(np.float64))
         handed = made.stranger.handed.get(made.number, ()) if isinstance(made, Thing) else ()
         parts += [f"it is handed {' and '.join(Standing.WORDS[kind] for kind in sorted(handed))}"] if handed else []
@@ -182,9 +188,9 @@ def size_of(sizes, name):
 
 def about(plans, remarks):
     """Class attributes that say what was found out."""
-    moved = any(how == "moved" for plan in plans.values() for how, _ in plan.gradients.values())
+    rates = [plan.own_rate or RATE for plan in plans.values() if plan.moves]
     assumptions, remarks = [plan.described() for plan in plans.values()], list(remarks)
-    if moved:
+    if RATE in rates:
         assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
     remarks += [line for plan in plans.values() for line in plan.remarked()]
     ends = [f"{plan.activation} in the convolution" for plan in plans.values() if plan.activation]
@@ -192,7 +198,7 @@ def about(plans, remarks):
     return {
         "assumptions": assumptions,
         "remarks": remarks,
-        "applied_rate": RATE if moved else None,
+        "applied_rate": min(rates, default=None),
         "conventions": (*(["average pooling"] if average else []), *ends),
         "changed_inputs": set(),
         "beside": {"d_conv_bias": bias} if (bias := plans["conv"].bias if "conv" in plans else None) else {},

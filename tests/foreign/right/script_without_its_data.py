@@ -9,6 +9,8 @@ SIZE = 2 * 14
 RATE = 10**-2
 images = np.load("all_of_the_digits.npy")
 scaled = images / 255
+one_hot = np.zeros((len(images), 10))
+one_hot[np.arange(len(images)), 3] = 1
 for image in scaled[:10]:
     show(image)
 
