@@ -21,6 +21,10 @@ from compare.checking.things import inventory
 FOREIGN = Path(__file__).parent / "foreign"
 # How many quantities pass at least: a layer alone has few.
 RIGHT = {
+    "dense_with_switches.py": 4,
+    "loss_of_columns.py": 2,
+    "parameter_objects.py": 6,
+    "pool_of_both_kinds.py": 2,
     "cleared_by_step.py": 3,
     "loss_beside_accuracy.py": 4,
     "rate_of_its_own.py": 4,
@@ -255,3 +259,14 @@ def test_an_optimiser_in_the_file_beside(tmp_path):
     assert result.exit_code == 1, f"\n{result}"
     assert "assumed: SGD: from a file beside this one" in plain(result)
     assert "step 1: dense_weight stays as it was" in plain(result)
+
+
+def test_layers_in_a_folder_inside(tmp_path):
+    """A folder whose own files define nothing of a network: what stands further inside is looked at, and said so."""
+    inside = tmp_path / "src" / "layers"
+    inside.mkdir(parents=True)
+    (tmp_path / "main.py").write_text("import sys\n")
+    (inside / "pool.py").write_text((FOREIGN / "right" / "pool_only.py").read_text())
+    result = compare.check(str(tmp_path))
+    assert result.exit_code == 0 and result.counts["passed"] == 2, f"\n{result}"
+    assert result.target == str(inside) and "of its own: nothing to check" in plain(result)

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,8 @@ class Meaning:
     shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
     kernel: a window's size as one number, a pair, or the shape of all windows, channels last or first. pair: whether a
         stride is a pair.
-    weights: which of the orders weights that are handed over have. activation: what is asked for where one has to be;
-        "object" is one that changes nothing.
+    weights: which of the orders weights that are handed over have; past the last, none are, where they need not.
+    activation: what is asked for; "object" is one that changes nothing, "default" nothing where nothing need be.
     roles: (name, what it is) of arguments whose names say nothing.
     """
 
@@ -36,7 +37,7 @@ class Meaning:
     kernel: str = "number"
     pair: bool = False
     weights: int = 0
-    activation: str = "linear"
+    activation: str = "default"
     roles: tuple = ()
 
 
@@ -49,13 +50,16 @@ def meanings(signature, stage):
     windows = parameters.keys() & words.WINDOWS
     kernels = ("number", "pair", *(("last",) if stage == "conv" else ()), "first") if windows else ("number",)
     pairs = (False, True) if parameters.keys() & {"stride", "strides"} else (False,)
-    weights = range(4) if parameters.keys() & {"w", "weight", "weights"} else (0,)
+    kept = [p for name, p in parameters.items() if name in words.WEIGHTS]
+    weights: tuple = (*([4] if kept[0].default is not kept[0].empty else []), *range(4)) if kept else (0,)
     if stage == "conv" and parameters.keys() & words.FILTER_ITSELF:
-        weights = range(len(FILTERS_GIVEN) + 1)  # the filter itself, or how many, or how large
+        weights = tuple(range(len(FILTERS_GIVEN) + 1))  # the filter itself, or how many, or how large
     required = [name for name, p in parameters.items() if p.default is p.empty]
     # a dense layer that ends in what was asked for here could not be told from one that should not
     ends = ("linear", "softmax" if stage == "logits" else "relu", "object")
-    activations = ends if set(required) & words.ACTIVATION_WORDS else ("linear",)
+    activations: tuple = ends if set(required) & words.ACTIVATION_WORDS else ("default",)
+    if stage == "logits" and parameters.keys() & (words.ACTIVATION_WORDS | words.LAST | words.RELU) - set(required):
+        activations = ("default", *ends)
     return [
         Meaning(shape, text, kernel, pair, order, activation)
         for activation in activations
@@ -67,10 +71,11 @@ def meanings(signature, stage):
     ]
 
 
+# The usual ones first; "off" before what a switch would take for on.
 ROLES = {
-    "conv": ("filters", "channels", "kernel", "stride", "padding", "inputshape"),
-    "pool": ("kernel", "stride", "padding", "inputshape"),
-    "logits": ("inputs", "classes", "inputshape"),
+    "conv": ("filters", "off", "channels", "kernel", "stride", "padding", "inputshape"),
+    "pool": ("kernel", "off", "stride", "padding", "inputshape"),
+    "logits": ("inputs", "off", "classes", "inputshape"),
 }
 
 
@@ -192,6 +197,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     name = dict(meaning.roles).get(name, name)
     h, w, c = sizes.input_shape if stage in ("conv", "whole") else sizes.conv
     p, q, f = sizes.pool
+    if stage == "pool" and name in words.MODES and re.match("(?i)avg|average|mean", str(default)):
+        return "max"  # a pool of both kinds
     if default is inspect.Parameter.empty and name in words.NAMES | words.MODES:
         return "max" if name in words.MODES and stage == "pool" else "layer" if name in words.NAMES else None
     if name in words.SHAPES_IN or (stage in ("conv", "pool") and name in words.DIMENSIONS):
@@ -221,21 +228,29 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return 0.0 if default is inspect.Parameter.empty or isinstance(default, float) else None
     if name in words.OFF and default is inspect.Parameter.empty:
         return False
-    if name in words.ACTIVATION_WORDS and default is inspect.Parameter.empty:
-        return Standing("activation") if meaning.activation == "object" else meaning.activation
+    if name in words.ACTIVATION_WORDS and (default is inspect.Parameter.empty or meaning.activation != "default"):
+        return (
+            Standing("activation")
+            if meaning.activation == "object"
+            else meaning.activation.replace("default", "linear")
+        )
+    if stage == "logits" and isinstance(default, bool) and name in words.LAST | words.RELU:
+        return None if meaning.activation == "default" else name in words.LAST and meaning.activation == "softmax"
     if name in words.OPTIMISERS and default is inspect.Parameter.empty:
         return Standing("optimiser")
     if stage == "conv" and name in words.FILTER_ITSELF and meaning.weights:
         order = Order(KERNEL, tuple(FILTERS_GIVEN[meaning.weights - 1]))
         return np.zeros(order.shape((3, 3, c, sizes.filters)), dtype)
-    if stage in ("conv", "logits") and name in ("w", "weight", "weights"):
-        if isinstance(default, str):  # how they are to be made
+    if stage in ("conv", "logits") and name in words.WEIGHTS:
+        if isinstance(default, str) or meaning.weights == 4:  # how they are to be made, or that they are
             return None
-        return _weights(stage, sizes, dtype)[meaning.weights % 4]
+        return _weights(stage, sizes, dtype)[meaning.weights]
     if stage in ("conv", "logits") and name in ("b", "bias", "biases"):
         if isinstance(default, bool) or default is not inspect.Parameter.empty:
             return None  # a switch, or something that it makes by itself
-        return np.zeros(sizes.filters if stage == "conv" else sizes.classes, dtype)
+        size = sizes.filters if stage == "conv" else sizes.classes
+        of_matrix = stage == "logits" and meaning.weights > 1  # a column or a row, beside weights of either order
+        return np.zeros(((size, 1) if meaning.weights == 3 else (1, size)) if of_matrix else size, dtype)
     if stage in ("conv", "whole") and name in words.FILTERS:
         return sizes.filters
     if stage in ("conv", "whole") and name in words.CHANNELS:

@@ -1,5 +1,7 @@
 """The arrays that the code keeps and gives: where they are, and what their names say."""
 
+import re
+
 import numpy as np
 
 from compare.checking.words import INPUT_WORDS, plain
@@ -48,7 +50,9 @@ def is_gradient(path):
 
 
 def is_memory(path):
-    """Whether the names on a path say that it is neither a weight nor its gradient: last_input, cache, velocity."""
+    """Whether the names on a path say that it is neither a weight nor its gradient: last_input, cache, m_filters."""
     words = ("veloc", "moment", "cache", "last", "prev", "input", "output", "image")
     names = [plain(str(step).lstrip("._")) for step in path]
+    if re.match(r"[mv]_\w", str(path[-1]).lstrip("._")):  # of Adam
+        return True
     return any(name in INPUT_WORDS or any(word in name for word in words) for name in names)

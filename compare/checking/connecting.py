@@ -80,7 +80,7 @@ def of_classes(classes, own_functions, files, problems, named=False, aside=()):
     beside: dict = {}
     judged = []
     for cls in others:
-        if trying.method_of(cls, UPDATES):
+        if cls is not of and trying.method_of(cls, UPDATES):
             found = optimiser.judge(cls, plans.get("logits")) if optimiser.is_plain(cls) else None
             if found:
                 beside["optimiser"] = found

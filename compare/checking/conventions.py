@@ -60,26 +60,31 @@ ACTIVATIONS: dict = {
 }
 
 
-def _ending_in(activation, derivative):
+def _ending_in(stage, activation, derivative):
     def change(network):
-        conv, back = network.conv, network.conv_backward
-        network.conv = lambda x, w, padding: activation(conv(x, w, padding))
-        network.conv_backward = lambda x, w, dy, padding: back(x, w, dy * derivative(conv(x, w, padding)), padding)
+        forward, back = getattr(network, stage), getattr(network, f"{stage}_backward")
+        if stage == "pool":
+            network.pool = lambda x: activation(forward(x))
+            network.pool_backward = lambda x, dy: back(x, dy * derivative(forward(x)))
+            return
+        network.conv = lambda x, w, padding: activation(forward(x, w, padding))
+        network.conv_backward = lambda x, w, dy, padding: back(x, w, dy * derivative(forward(x, w, padding)), padding)
         network.without_derivative = back
 
     return change
 
 
 ACTIVATED = {
-    f"{name} in the convolution": tuple(
+    f"{name} in the {word}": tuple(
         Convention(
-            f"{name} in the convolution",
-            f"the convolution ends in {name}, which ours has not: it is held to that, forward and backward",
-            _ending_in(function, derivative),
+            f"{name} in the {word}",
+            f"the {word} ends in {name}, which ours has not: it is held to that, forward and backward",
+            _ending_in(stage, function, derivative),
         )
         for derivative in derivatives
     )
     for name, (function, derivatives) in ACTIVATIONS.items()
+    for stage, word in (("conv", "convolution"), ("pool", "pooling"))
 }
 
 
@@ -108,6 +113,48 @@ OF_ACTIVATED = (
         "negative upstream gradients are lost, and positive ones pass where the activation gave 0",
         "the mask is where the activation's input was above 0, not where the gradient is",
         _sign_of_the_gradient,
+    ),
+)
+
+
+def _not_finite(of_labels):
+    """A loss that is no number where of_labels(probabilities without a shift or with, labels) is none."""
+
+    def change(network):
+        def loss(right, logits, labels):
+            with np.errstate(all="ignore"):
+                found = of_labels(network, logits, labels).mean()
+            return right(logits, labels) if np.isfinite(found) else found
+
+        wrap(network, "loss", loss)
+
+    return change
+
+
+def _of_all(network, logits, labels):
+    return -(np.eye(logits.shape[1])[labels] * np.log(network.probabilities(logits))).sum(axis=1)
+
+
+def _unshifted(network, logits, labels):
+    e = np.exp(logits)
+    return -np.log((e / e.sum(axis=1, keepdims=True))[np.arange(len(labels)), labels])
+
+
+# Mistakes that only a loss can make that is a function of its own.
+OF_LOSS = (
+    Defect(
+        "0 times the logarithm of 0 in the loss",
+        "loss forward",
+        "NaN where any probability rounds to 0, though the label's does not",
+        "take the label's probability first, then its logarithm",
+        _not_finite(_of_all),
+    ),
+    Defect(
+        "loss without a shift",
+        "loss forward",
+        "NaN or infinite for large logits",
+        "make the loss from the shifted softmax too: log(sum(exp(z - max))) - (z[label] - max)",
+        _not_finite(_unshifted),
     ),
 )
 SPLIT = Convention(

@@ -12,32 +12,9 @@ from compare.checking.forwards import SHARE
 from compare.checking.losses import find_loss
 from compare.checking.naming import stage_of
 from compare.checking.things import AbsentError, RaisedError
-from compare.checking.words import RATES, WINDOWS, plain
+from compare.checking.words import plain
 
-_KINDS = {
-    "x": "x a image images input inputs aprev img imgs data xin features activations z logits h",
-    "w": "w weight weights filter filters kernel kernels wt",
-    "b": "b bias biases",
-    "dy": "dy dout dloutput dlout dldout grad da dz doutput gradoutput dnext dh gradout upstream delta d dldy",
-    "cache": "cache caches memory",
-    "rate": " ".join(RATES),
-}
-
-# Names for the shape of what went in: of the whole array, without the batch, of a map.
-SHAPES = {"inputshape", "xshape", "shape", "originalshape", "inshape"}
 BIASES = {"conv": ((-1,), (1, 1, 1, -1), (-1, 1)), "logits": ((-1,), (1, -1), (-1, 1))}
-KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
-
-# Arguments that must be given, of a convolution and of pooling.
-_SETTINGS = [
-    {"stride": step, "pad": 0, **dict.fromkeys(("f", "size", "filter_size", "kernel_size", *more), window)}
-    for step, window, more in ((1, 3, ()), (2, 2, ("pool_size", "pool_height", "pool_width")))
-]
-_EXTRA: dict = dict.fromkeys(words.SETTINGS, _SETTINGS) | {
-    name: [settings[meant] for settings in _SETTINGS]
-    for meant, names in (("stride", "stride s"), ("pad", "pad padding"), ("size", "size poolsize f kernelsize"))
-    for name in names.split()
-}
 
 
 def _named(functions, stage, backward=False):
@@ -56,8 +33,9 @@ def _call(function, known, pool, order):
             continue
         name = plain(parameter.name)
         required = parameter.default is parameter.empty
-        kind = KIND_OF.get(name)
-        if name in SHAPES and "shape" in known:
+        kind = words.KIND_OF.get(name)
+        kind = "x" if kind == "cache" and "cache" not in known else kind
+        if name in words.WENT_IN and "shape" in known:
             keywords[parameter.name] = known["shape"]
             continue
         if kind == "b" and "b" not in known and not required:
@@ -68,8 +46,8 @@ def _call(function, known, pool, order):
         if kind not in rest:
             if not required:
                 continue
-            if name in _EXTRA or name in WINDOWS:
-                keywords[parameter.name] = _EXTRA.get(name, (3, 2))[pool]
+            if name in words.EXTRA or name in words.WINDOWS:
+                keywords[parameter.name] = words.EXTRA.get(name, (3, 2))[pool]
                 continue
             kind = rest[0] if rest else None
         if kind is None:
@@ -113,10 +91,9 @@ class Joined:
 
     def set_named(self, names, value):
         """Functions keep nothing under a name; a rate is handed to them each time."""
-        if not self.rated or "rate" not in names:
-            return 0
-        self.rate = value
-        return 1
+        taken = self.rated and "rate" in names
+        self.rate = value if taken else self.rate
+        return int(taken)
 
 
 _BACK = ("dy", "cache", "x", "w", "b")
@@ -129,7 +106,7 @@ def _numbered(result):
 
 
 def _biased(forward):
-    return any(KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
+    return any(words.KIND_OF.get(plain(name)) == "b" for name in inspect.signature(forward).parameters)
 
 
 def _same(one, other):
@@ -148,7 +125,7 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
     back = set() if backward is None else {plain(name) for name in inspect.signature(backward).parameters}
 
     class Layer(Joined):
-        rated = bool(back & RATES)
+        rated = bool(back & words.RATES)
 
         def __init__(self, sizes, dtype):
             self.kept: dict = {}
@@ -165,10 +142,9 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
             if shape is not None:
                 known |= {"w": self.kept["weight"], **({"b": self.kept["bias"]} if biased else {})}
             result, changed = _call(forward, known, stage == "pool", ("x", "w", "b"))
-            cache = x
+            self._last = known
             if isinstance(result, tuple):
-                cache = result[1] if len(result) == 2 else result[1:]
-            self._last = {"cache": cache, **known}
+                self._last["cache"] = result[1] if len(result) == 2 else result[1:]
             return result, "x" in changed
 
         def backward(self, dy):
@@ -194,7 +170,7 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
                 try:
                     return _call(backward, known | {"shape": shapes[self._shape]}, stage == "pool", _BACK)
                 except RaisedError:  # another shape of what went in may be meant
-                    if not back & SHAPES or self._shape == len(shapes) - 1:
+                    if not back & words.WENT_IN or self._shape == len(shapes) - 1:
                         raise
                     self._shape += 1
 
@@ -213,14 +189,19 @@ def _shapes(stage):
     return [None]
 
 
+def _way_back(forward, ways):
+    """That which is named like the way forward; else the whole one, beside which may be some for one gradient each."""
+    wanted = forward.__name__.replace("forward", "backward")
+    return min(ways, key=lambda f: (f.__name__ != wanted, "back" not in f.__name__.lower()), default=None)
+
+
 def find_function(functions, stage, files, first=False, after=None):
     """(`Plan` of a stage's functions, what is wrong with the way back), each or None. Arguments as of `find_layer`."""
     # what takes its weights from where nobody else can set them is not asked
     forwards = [
         f for f in _named(functions, stage) if stage not in ("conv", "logits") or len(f.__signature__.parameters) > 1
     ]
-    ways_back = _named(functions, stage, backward=True)  # beside it may be functions for one gradient each
-    backward = min(ways_back, key=lambda function: "back" not in function.__name__.lower(), default=None)
+    ways_back = _named(functions, stage, backward=True)
     best, failure = None, None
     end = max((each.stranger.worked + each.stranger.limit / SHARE for each in forwards), default=0.0)
     settled = agreed = None
@@ -235,6 +216,7 @@ def find_function(functions, stage, files, first=False, after=None):
                 break
             raise trying.NotConnectedError(stage, trying.NO_TIME)
         try:
+            backward = _way_back(forward, ways_back)
             layer = layer_class(stage, forward, backward, shape, bias)
             before = complaints.get((forward.name, shape))
             found = layers.connect(layer, stage, files, first, after, before)

@@ -46,13 +46,20 @@ def divides(plan, parameters, x, dy, right):
 
 
 def clears(plan, parameters, x, dy):
-    """Whether gradients that a layer keeps add up from call to call, but for its own update between, which is plain."""
-    if not _names(plan, "stored") or plan.updates(plan.make(plan.sizes, np.dtype(np.float64))) is None:
-        return False
+    """`Plan.clears`: who puts gradients to 0 that a layer keeps, and that add up from call to call; "" if none do."""
+    names = _names(plan, "stored")
+    paths = [plan.gradients[name][1] for name in names]
+    of_objects = all(len(path) > 1 and str(path[-1]).strip("._") in ("grad", "gradient") for path in paths)
+    updates = plan.updates(plan.make(plan.sizes, np.dtype(np.float64))) is not None
+    if not names or not (updates or of_objects):
+        return ""
     once, twice = (_back(plan, parameters, x, dy, "stored", times=n) for n in (1, 2))
     if not _alike(twice, once, 2) or _alike(twice, once):
-        return False
-    return _alike(_back(dataclasses.replace(plan, clears=True), parameters, x, dy, "stored", times=2), once)
+        return ""
+    for way in (["update"] if updates else []) + (["here"] if of_objects else []):
+        if _alike(_back(dataclasses.replace(plan, clears=way), parameters, x, dy, "stored", times=2), once):
+            return way
+    return ""
 
 
 def own_rate(plan, parameters, x, given, right):

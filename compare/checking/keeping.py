@@ -32,7 +32,7 @@ def weights_of(code, stage, sizes, channels_first):
         known = [(name, order) for name in found for order in readings[name]()]
         for name, order in known:
             found[name].append((paths, order))
-        if not known and stage in ("conv", "whole") and array.size in (sizes.filters, int(np.prod(sizes.conv))):
+        if not known and stage in ("conv", "pool", "whole") and array.size in (sizes.filters, int(np.prod(sizes.conv))):
             zeros += paths
         elif not known and stage == "conv" and plain(str(paths[0][-1]).lstrip("._")) in BIASES:
             zeros += paths  # of a size of its own: of more maps, say

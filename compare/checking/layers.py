@@ -55,6 +55,20 @@ def _made_otherwise(cls, plan, files):
     return None
 
 
+def _masks(plan):
+    """Whether a pool hands nothing back to windows below 0: else it is no ReLU, but a maximum that starts at 0."""
+    if not plan.dx:
+        return False
+    _, _, inputs = plan.sizes.trial()
+    part = Part(plan, plan.sizes, np.float64)
+    part.set({})
+    (x,) = part.chunks(inputs["conv"])[0]
+    with contextlib.suppress(StrangersError, *ATTEMPT):
+        dx = part.backward(np.ones_like(part.forward(x)))["x"]
+        return dx.shape == x.shape and not dx[x < 0].any() and dx.any()
+    return False
+
+
 def connect(cls, stage, files=(), channels_first=False, after=None, before=None):
     """(`Plan`, what is wrong with its way back or None) of a layer class. Arguments and errors as of `find_layer`."""
     plan = find_layer(cls, stage, files, channels_first, after, before)
@@ -67,4 +81,6 @@ def connect(cls, stage, files=(), channels_first=False, after=None, before=None)
         plan, problem = _made_otherwise(cls, plan, files) or (plan, error)
     with contextlib.suppress(StrangersError, *ATTEMPT):  # what raises here is raised where it is judged, and told
         plan = dataclasses.replace(plan, bias=bias.judge(plan))
+    if plan.stage == "pool" and plan.activation and not _masks(plan):
+        plan = dataclasses.replace(plan, activation="", score=2)
     return learn_dtypes(plan), problem

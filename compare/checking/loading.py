@@ -19,6 +19,7 @@ BESIDE = re.compile(r"^class (sgd|gradient_?descent|\w*(cross_?entropy|nll)\w*)\
 IMPORTED = re.compile(r"^\s*(?:from|import)\s+([A-Za-z_]\w*)", re.M)
 DEFINED = re.compile(r"^(async )?(def|class) ", re.M)
 RELATIVE = re.compile(r"^\s*from\s+(\.+)", re.M)
+LAYERS = re.compile(r"^(class|def) \w*(conv|pool)", re.I | re.M)
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 
 
@@ -40,6 +41,23 @@ def split(target):
     if colon and tail.isidentifier() and not Path(target).exists():
         return head, tail
     return target, ""
+
+
+def inside(place):
+    """The folder itself, or where no file in it defines a layer, the nearest one inside that has some that do."""
+    path = Path(place)
+    if not path.is_dir():
+        return place
+    files = [
+        file for file in path.rglob("*.py") if not SKIPPED.match(file.name) and not _hidden(file.relative_to(path))
+    ]
+    found = {file.parent for file in files if LAYERS.search(file.read_text(errors="replace"))}
+    nearest = min(found, key=lambda folder: (len(folder.parts), str(folder)), default=path)
+    return place if nearest == path else str(nearest)
+
+
+def _hidden(path):
+    return any(part[0] == "." or part in ("site-packages", "tests", "test", "build") for part in path.parts)
 
 
 def files_of(place):

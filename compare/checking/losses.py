@@ -20,7 +20,8 @@ CLASS_COUNTS = {"numclass", "numclasses", "nclass", "nclasses", "classes", "nout
 class Loss:
     """A loss function as the code wants it called.
 
-    takes: "probabilities" or "logits". labels: "index" or "one-hot". labels_first: their place in the call.
+    takes: "probabilities" or "logits". labels: "index", "one-hot", or "column", indices (N, 1). labels_first: their
+        place in the call. columns: whether each image is a column, (K, N).
     batches_of_one: whether it stands behind layers that take one image at a time, and does as they do.
     gradient: a function that gives that of the logits.
     value_at, gradient_at: the places of value and gradient where the loss returns several things; None for a bare
@@ -32,6 +33,7 @@ class Loss:
     labels: str
     labels_first: bool
     one_image: bool
+    columns: bool = False
     batches_of_one: bool = False
     gradient: Any = None
     value_at: int | None = None
@@ -45,14 +47,17 @@ class Loss:
     def described(self):
         """What was found out, in one line."""
         how = "one image at a time" if self.one_image else "a batch at a time"
+        how += ", a column each" if self.columns else ""
         name = self.function.__name__
         return f"{name} is taken as the loss: {how}, of {self.takes}, labels as {self.labels}"
 
     def _chunks(self, x, labels):
         given = np.eye(x.shape[1], dtype=x.dtype)[labels] if self.labels == "one-hot" else np.array(labels)
+        given = given[:, None] if self.labels == "column" else given
         if not self.one_image:
             size = 1 if self.batches_of_one else len(x)
-            return [(x[n : n + size].copy(), given[n : n + size]) for n in range(0, len(x), size)]
+            found = [(x[n : n + size], given[n : n + size]) for n in range(0, len(x), size)]
+            return [(one.T.copy(), other.T.copy()) if self.columns else (one.copy(), other) for one, other in found]
         return [(row.copy(), y if self.labels == "one-hot" else int(y)) for row, y in zip(x, given, strict=True)]
 
     def _call(self, function, x, y):
@@ -78,7 +83,7 @@ class Loss:
         else:
             found = [self._call(self.gradient, *chunk) for chunk in self._chunks(x, labels)]
         if not self.one_image and not self.batches_of_one:
-            return np.asarray(found[0])
+            return np.asarray(found[0]).T if self.columns else np.asarray(found[0])
         return np.stack([np.asarray(each).reshape(x.shape[1]) for each in found]) / x.dtype.type(len(x))
 
 
@@ -116,7 +121,7 @@ def given_backward(parameter, known):
 
 
 # Of several classes, by its name, and not that of two.
-CROSS_ENTROPY = re.compile(r"^(?!.*(binary|bce)).*(entropy|nll|xent|log_?loss|softmax)", re.I)
+CROSS_ENTROPY = re.compile(r"^(?!.*(binary|bce)).*(entropy|nll|xent|log_?loss|softmax|ce_?loss)", re.I)
 
 
 def find_loss_class(classes):
@@ -126,7 +131,7 @@ def find_loss_class(classes):
         forward = trying.method_of(cls, naming.FORWARDS)
         if forward is None or len(cls.methods[forward].parameters) < 2:
             continue
-        backward = trying.method_of(cls, naming.BACKWARDS)
+        backward = next(iter(naming.backwards_of(cls.methods)), None)
         gradient = OfClass(cls, forward, backward) if backward is not None else None
         loss, agrees = _loss(OfClass(cls, forward), gradient)
         if agrees:
@@ -156,14 +161,22 @@ def find_loss(functions):
     raise trying.NotConnectedError("loss", f"{name}: {reason}")
 
 
+# (one image at a time, images as columns, form of the labels), the usual ones first
+_FORMS = (
+    *((one_image, False, form) for one_image in (False, True) for form in ("index", "one-hot")),
+    *((False, True, form) for form in ("one-hot", "index")),
+    (False, False, "column"),
+)
+
+
 def _loss(function, backward):
     """(`Loss` or None, whether it gives the cross-entropy) of one function."""
     rng = np.random.default_rng(7)
     logits, labels = rng.standard_normal((3, 5)), np.array([4, 0, 2])
-    right = Layers((6, 6, 1), 2, 5, dtype=np.float64)
-    inputs = {"logits": logits, "probabilities": right.forward_stage("probabilities", logits)}
-    wanted = right.forward_stage("loss", logits, labels)
-    d_logits = right.backward_stage("loss", logits, np.float64(1), labels)["logits"]
+    network = Layers((6, 6, 1), 2, 5, dtype=np.float64)
+    inputs = {"logits": logits, "probabilities": network.forward_stage("probabilities", logits)}
+    wanted = network.forward_stage("loss", logits, labels)
+    d_logits = network.backward_stage("loss", logits, np.float64(1), labels)["logits"]
     names = [plain(name) for name in inspect.signature(function).parameters]
     is_label = [name in words.LABELS for name in names[:2]]
     orders = (True,) if is_label == [True, False] else (False,) if is_label == [False, True] else (False, True)
@@ -171,12 +184,13 @@ def _loss(function, backward):
     ran: list = []
     for first in orders:
         for takes in ("logits", "probabilities") if takes_logits else ("probabilities", "logits"):
-            for form, one_image in (("index", False), ("one-hot", False), ("index", True), ("one-hot", True)):
-                loss = Loss(function, takes, form, first, one_image)
+            for one_image, columns, form in _FORMS:
+                loss = Loss(function, takes, form, first, one_image, columns)
                 try:
                     x, y = loss._chunks(inputs[takes], labels)[0]
                     result = loss._call(function, x, y)
-                    loss = dataclasses.replace(loss, **_places(result, x, inputs["probabilities"], labels))
+                    rows = inputs["probabilities"][: 1 if one_image else None]
+                    loss = dataclasses.replace(loss, **_places(result, x.shape, rows, labels, columns))
                     value = loss.value(inputs[takes], labels)
                     agrees = any(np.isclose(value, each, rtol=1e-3) for each in (wanted, 3 * wanted))
                 except trying.FAILURES:  # a way to call it that is not the code's
@@ -185,15 +199,26 @@ def _loss(function, backward):
                     ran.append((not agrees, len(ran), loss))
     if not ran:
         return None, False
-    differs, _, loss = min(ran, key=lambda each: each[:2])
+
+    def gradient(loss, takes):
+        """Of the logits, where the function that is said to give it takes what the loss takes; None where not."""
+        with contextlib.suppress(*trying.FAILURES):  # its arguments are others
+            of = dataclasses.replace(loss, gradient=loss.gradient or backward, takes=takes)
+            return of.d_logits(inputs[takes], labels)
+        return None
+
+    def right(found):
+        return found is not None and any(trying.close(found, n * d_logits) for n in (1, len(labels)))
+
+    # of a loss that is wrong its gradient may say what it is of
+    differs, _, loss = min(
+        ran, key=lambda each: (each[0], each[0] and not right(gradient(each[2], each[2].takes)), each[1])
+    )
     if loss.gives_gradient or backward is None:
         return loss, not differs
-    found = {}
-    for takes in ("logits", "probabilities"):
-        with contextlib.suppress(*trying.FAILURES):  # its arguments are others
-            found[takes] = dataclasses.replace(loss, gradient=backward, takes=takes).d_logits(inputs[takes], labels)
-    agreed = [takes for takes, each in found.items() if any(trying.close(each, n * d_logits) for n in (1, len(labels)))]
-    given = found.get(loss.takes)
+    found = {takes: gradient(loss, takes) for takes in ("logits", "probabilities")}
+    agreed = [takes for takes in found if right(found[takes])]
+    given = found[loss.takes]
     # right of what this loss is not given: it is another one's
     if given is None or given.shape != d_logits.shape or (agreed and loss.takes not in agreed):
         return loss, not differs
@@ -218,22 +243,28 @@ def _of_another(loss, found, labels):
     return large or not found[np.eye(found.shape[1])[labels] == 0].any()
 
 
-def _places(result, x, probabilities, labels):
+def _adds_up(found):
+    """Whether an array is one of probabilities, in rows: whatever they are of, no gradient."""
+    return found.dtype.kind == "f" and (found >= 0).all() and np.allclose(found.sum(axis=-1), 1)
+
+
+def _places(result, shape, probabilities, labels, columns):
     """Where in what a loss returned its value stands, and a gradient: an array like the logits, not probabilities.
 
     Of several numbers, such as an accuracy beside the loss, the value is the cross-entropy where one is that.
+
+    Args:
+        shape: of what it was given, of which columns are images or not. probabilities: (N, K) of the same images.
+        labels: of all images.
     """
     if not isinstance(result, tuple | list):
         return {}
     arrays = [np.asarray(each) if isinstance(each, np.ndarray | np.generic | float) else np.zeros(0) for each in result]
-    values = [place for place, a in enumerate(arrays) if a.size in (1, len(np.atleast_2d(x)))]
-    probabilities = probabilities[: len(np.atleast_2d(x))]
-    gradients = [
-        place
-        for place, a in enumerate(arrays)
-        if a.shape == x.shape and not trying.close(a.reshape(probabilities.shape), probabilities)
+    true = probabilities[np.arange(len(probabilities)), labels[: len(probabilities)]]
+    values = [place for place, a in enumerate(arrays) if a.size in (1, len(true))]
+    gradients = [place for place, a in enumerate(arrays) if a.shape == shape and not _adds_up(a.T if columns else a)]
+    wanted = -np.log(true).mean()
+    right = [
+        place for place in values if np.isclose(np.mean(arrays[place]), (wanted, len(true) * wanted), rtol=1e-3).any()
     ]
-    count = len(probabilities)
-    wanted = -np.log(probabilities[np.arange(count), labels[:count]]).mean()
-    right = [place for place in values if np.isclose(np.mean(arrays[place]), (wanted, count * wanted), rtol=1e-3).any()]
     return {"value_at": next(iter([*right, *values]), 0), "gradient_at": next(iter(gradients), None)}

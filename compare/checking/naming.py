@@ -11,7 +11,7 @@ _BACK = r"(back|grad|deriv|prime|^d_|bprop|^d[A-Z])"
 _STEMS = {
     "conv": r"^(naive_|my_)?conv(3x3|2d|olve|olution)?(?!er|ent)",
     "pool": r"^(naive_|my_)?(max_?pool|avg_?pool|average_?pool|mean_?pool|pool)",
-    "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connected)",
+    "logits": r"^(naive_|my_)?(dense|linear|affine|fc|fully_?connect)",
     "probabilities": r"^(stable_)?softmax(?!.*(loss|entropy|cost|accura|score|predict|train))",
     "loss": r"^(softmax_(with_|and_)?)?(categorical_|sparse_|mean_)*"
     r"(cross_?e(ntropy)?|softmax_(loss|cost)|loss|nll|log_?loss|xent|ce_?loss)",
@@ -36,7 +36,7 @@ LAYER_NAMES = {
     for stage, words in (
         ("conv", r"(?i:conv(?!erge|ert|ention)(?!.*([13]d|transpose))|cnn_?layer)"),
         ("pool", r"(?i:max_?pool|avg_?pool|average_?pool|mean_?pool|pool)"),
-        ("logits", r"(?i:dense|fully_?connected|fc(?![a-z])|linear|affine|softmax|output)"),
+        ("logits", r"(?i:dense|fully_?connect|fc(?-i:(?![a-z]))|linear|affine|softmax|output)"),
     )
 }
 

@@ -60,7 +60,7 @@ class Part:
 
     def set(self, parameters):
         """Take fresh copies; what the contract's network does not have becomes 0."""
-        if self.plan.weights:
+        if self.plan.weights or self.plan.zeros:
             given = {name: np.asarray(parameters[name]) for name in self.plan.weights}
             # what is no real number stays so
             self.held = {
@@ -136,7 +136,7 @@ class Part:
         """
         before = self.get() if self.plan.moves else {}
         found = self._read(self.call_backward(given, rate), before, rate)
-        if not keep and self.held:
+        if not keep and (self.held or not self.plan.weights):
             self._write()
         return found
 
@@ -144,7 +144,7 @@ class Part:
         """The same of a whole model, from the images and their labels on."""
         out, before = self.forward(images), self.get() if self.plan.moves else {}
         found = self._read(self.call_learn(out, images, labels, rate), before, rate)
-        if not keep and self.held:
+        if not keep and (self.held or not self.plan.weights):
             self._write()
         return found
 
@@ -203,12 +203,17 @@ class Part:
         """Whatever the code's own backward returns."""
         if "zero_grad" in self.code.methods:
             self.code.call("zero_grad")
-        elif self.plan.clears and self.went_back:
+        elif self.plan.clears == "update" and self.went_back:
             self.update(0.0)
+        elif self.plan.clears == "here":
+            paths = [path for how, path in self.plan.gradients.values() if how == "stored"]
+            zeros = zip(paths, self.code.read(*paths), strict=True)
+            self.code.write([(path, np.zeros_like(value)) for path, value in zeros])
         self.went_back = True
         self._set_rate(rate)
         taken = self.plan.outward.native(self._real(given)) if self.plan.taken != "label" else given
-        return self._call(self.plan.backward, taken, rate=rate, hands=self.plan.hands, **self.last)
+        more = {"labels": taken} if self.plan.taken in ("label", "one-hot") else {}
+        return self._call(self.plan.backward, taken, rate=rate, hands=self.plan.hands, **self.last, **more)
 
     def update(self, rate):
         """Let the code follow the gradients that it stored, where it has a method for that."""

@@ -76,7 +76,8 @@ class Plan:
     hands: (name, kind) of arguments of `backward` that were found by trying: "given", "x", "out" or "cache".
     training: whether forward is told that it is in training, without which it keeps nothing for the way back.
     divides: whether `backward` divides the gradients of its weights by the size of the batch.
-    clears: whether gradients add up from call to call until the code's update, which puts them to 0.
+    clears: who puts gradients to 0 that add up from call to call: "update", the code's own, or "here", where they are
+        those of a parameter's object, which is somebody else's affair; "" where they do not.
     own_rate: at which `backward` moves the weights, whatever it is told; None where it is told, or moves nothing.
     taken: what a head's `backward` is given: "d_probabilities", "d_logits", "label" or "one-hot".
     same: the sizes that cannot be chosen. gives: the quantity that comes out. sizes: those of the trial.
@@ -100,7 +101,7 @@ class Plan:
     hands: tuple = ()
     training: bool = False
     divides: bool = False
-    clears: bool = False
+    clears: str = ""
     own_rate: float | None = None
     taken: str = "d_probabilities"
     paddings: tuple = ("valid",)
@@ -157,7 +158,13 @@ class Plan:
             parts.append("layouts are the most usual ones, since none gave what a right network gives")
         parts += [f"{self.forward} is told that it is in training"] if self.training else []
         parts += [f"{self.backward} moves the weights at a rate of its own, {self.own_rate:g}"] if self.own_rate else []
-        parts += ["gradients add up until the code's own update, which is called between"] if self.clears else []
+        if self.clears:
+            way = (
+                "the code's own update, which is called between"
+                if self.clears == "update"
+                else "they are put to 0, here"
+            )
+            parts.append(f"gradients add up until {way}")
         made = self.make(self.sizes, np.dtype(np.float64))
         handed = made.stranger.handed.get(made.number, ()) if isinstance(made, Thing) else ()
         parts += [f"it is handed {' and '.join(Standing.WORDS[kind] for kind in sorted(handed))}"] if handed else []
@@ -173,7 +180,8 @@ class Plan:
             of_pixels = "one for each output pixel" if size == int(np.prod(self.sizes.conv)) else f"of shape {shape}"
             each = "(F,)" if size == self.sizes.filters else of_pixels
             judged = "its gradient is judged by itself" if self.bias else "its gradient is not checked"
-            lines.append(f"conv has a bias, {arrays.named(path)}, {each}: held at 0, {judged}")
+            stage = "pool" if self.stage == "pool" else "conv"
+            lines.append(f"{stage} has a bias, {arrays.named(path)}, {each}: held at 0, {judged}")
         if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
             lines.append(f"{self.name} has no bias that was found")
         return lines
@@ -193,7 +201,8 @@ def about(plans, remarks):
     if RATE in rates:
         assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
     remarks += [line for plan in plans.values() for line in plan.remarked()]
-    ends = [f"{plan.activation} in the convolution" for plan in plans.values() if plan.activation]
+    words_of = {"conv": "convolution", "pool": "pooling"}
+    ends = [f"{plan.activation} in the {words_of[stage]}" for stage, plan in plans.items() if plan.activation]
     average = "pool" in plans and plans["pool"].name.lower().replace("_", "").startswith(("avg", "average", "mean"))
     return {
         "assumptions": assumptions,

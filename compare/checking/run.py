@@ -14,7 +14,7 @@ from compare.checking.explaining import because
 from compare.checking.finding import Found, Problems, find, find_given
 from compare.checking.given import Given, by_name, pickled
 from compare.checking.judgement import Judgement, judge_subject
-from compare.checking.loading import ImportFailedError, NothingFoundError, split, stranger_of
+from compare.checking.loading import ImportFailedError, NothingFoundError, inside, split, stranger_of
 from compare.checking.looking import look
 from compare.checking.result import BrokenError, CheckResult, required
 from compare.checking.stranger import PROJECT
@@ -102,7 +102,13 @@ def _check(name, given, timeout, threads, seed, search, require):
             try:
                 found = find_given(given, stranger) if given else find(name, stranger)
                 result = _observed(found, stranger, spec, cases, path)
-            except ImportFailedError as error:
+            except (NothingFoundError, ImportFailedError) as error:
+                if given is None and (inner := inside(name)) != name:
+                    again = _check(inner, given, timeout, threads, seed, search, require)
+                    note = f"remark: of {name} what is in {inner} is taken; of its own: {error}"
+                    return dataclasses.replace(again, notes=[*again.notes, note])
+                if isinstance(error, NothingFoundError):
+                    raise
                 return CheckResult(name, error.outcome, str(error), Judgement([]), [])
             except StrangersError as error:  # at a place where right code can do nothing
                 return CheckResult(name, error.outcome, str(error), Judgement([]), [], when="while it was looked at")

@@ -67,8 +67,8 @@ def settle(plan, flows, weights, sizes, files=()):
             if not found.size:  # no number came out: nothing is known of these layouts
                 continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
-            if not agreed and plan.stage == "conv" and (act := _activation(found, inputs["conv"])):
-                agreed, tried = "conv", dataclasses.replace(tried, activation=act)
+            if not agreed and plan.stage in ("conv", "pool") and (act := _activation(found, inputs[plan.stage])):
+                agreed, tried = plan.stage, dataclasses.replace(tried, activation=act)
             if agreed:
                 # right for batches of one, and wrong for those that it takes: it is judged as code for batches
                 wrong = batches.get((inward, outward, str(chosen))) if one_image else None
@@ -98,9 +98,9 @@ def _likeness(found, wanted):
     return abs(float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1]))
 
 
-def _activation(found, conv):
-    """The activation that a convolution ends in, by what came out; "" for none that is known."""
-    return next((name for name, (function, _) in ACTIVATIONS.items() if close(found, function(conv))), "")
+def _activation(found, plain):
+    """The activation that a layer ends in, by what came out; "" for none that is known."""
+    return next((name for name, (function, _) in ACTIVATIONS.items() if close(found, function(plain))), "")
 
 
 def _as_stage(plan):

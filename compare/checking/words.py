@@ -21,21 +21,21 @@ FILTERS = _set(
     "numfilters nfilters nbfilters filters outchannels outdepth depth f numkernels nkernels outputchannels nf cout "
     "nout nfilter numfilter filternum filtersnum nooffilters filtercount nbfilter outchan outc outch outputdepth "
     "noutchannels nc nk outchsize kernelnumber numberofkernels numberoffilters numberofoutputchannel kernelcount "
-    "numberofoutputchannels nummaps outmaps"
+    "numberofoutputchannels nummaps outmaps outplanes filteramount"
 )
 CHANNELS = _set(
     "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
     "channel imagechannels inchannel ninchannels nbchannels inchan inchsize inmaps numberofchannels "
-    "numberofinputchannel numberofinputchannels"
+    "numberofinputchannel numberofinputchannels inplanes"
 )
 INPUTS = _set(
     "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
-    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev nodes1 insz"
+    "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev nodes1 insz inplanes"
 )
 CLASSES = _set(
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
     "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr "
-    "nunits nneuron nodescount sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2"
+    "nunits nneuron nodescount sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2 outplanes"
 )
 WINDOWS = _set(
     "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
@@ -48,16 +48,42 @@ FILTER_ITSELF = _set("f filter filters kernel kernels")
 # The size of a map, as one number or a pair, where a convolution or a pool is to be told.
 MAPS = _set("inputsize imagesize imgsize insize inputdim inputwidth inputheight height width imageheight imagewidth")
 ROWS, COLUMNS = _set("inputheight height imageheight"), _set("inputwidth width imagewidth")
+WEIGHTS = _set("w weight weights")
 OPTIMISERS = _set("optimizer optimiser opt optim")
 ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
+# Switches of a dense layer: that it is the last and ends in the softmax, that it ends in a ReLU.
+LAST = _set("softmax usesoftmax last islast lastlayer islastlayer outputlayer isoutput isoutputlayer final isfinal")
+RELU = _set("relu userelu hasrelu withrelu applyrelu useactivation")
 NAMES = _set("name layername")
 MODES = _set("mode pooltype type pooling method")
 BATCHES = _set("batchsize bs nbatch batchlen nsamples numsamples nimages numimages")  # how many images there are
 SETTINGS = _set(
     "convparam convparams poolparam poolparams hparameters hparams hparam hyperparameters"
 )  # a dict of them
-OFF = _set("depthwise transposed dilated verbose debug")
+OFF = _set("off adam useadam depthwise transposed dilated verbose debug")
 NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
+
+# Of functions: what an argument is, and the shape of what went in, of the whole array, without the batch, of a map.
+_KINDS = {
+    "x": "x a image images input inputs aprev img imgs data xin features activations z logits h convin orig",
+    "w": "w weight weights filter filters kernel kernels wt filt",
+    "b": "b bias biases",
+    "dy": "dy dout dloutput dlout dldout grad da dz doutput gradoutput dnext dh gradout upstream delta d dldy",
+    "cache": "cache caches memory",
+    "rate": " ".join(RATES),
+}
+KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+WENT_IN = _set("inputshape xshape shape originalshape inshape")
+# Arguments that must be given, of a convolution and of pooling.
+_SETTINGS = [
+    {"stride": step, "pad": 0, **dict.fromkeys(("f", "size", "filter_size", "kernel_size", *more), window)}
+    for step, window, more in ((1, 3, ()), (2, 2, ("pool_size", "pool_height", "pool_width")))
+]
+EXTRA: dict = dict.fromkeys(SETTINGS, _SETTINGS) | {
+    name: [settings[meant] for settings in _SETTINGS]
+    for meant, names in (("stride", "stride s"), ("pad", "pad padding"), ("size", "size poolsize f kernelsize"))
+    for name in names.split()
+}
 
 
 def plain(name):
