@@ -127,10 +127,13 @@ def arguments(signature, name, stage, sizes, dtype, meaning):
     parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     values, unknown = {}, []
     counts = [words.plain(p.name) for p in parameters if words.plain(p.name) in words.CLASSES]
+    filters = [words.plain(p.name) for p in parameters if words.plain(p.name) in words.FILTERS]
     for parameter in parameters:
         plain = words.plain(parameter.name)
         if stage == "logits" and len(counts) == 2 and plain == counts[0]:  # the nodes before, and those after
             plain = "inputs"
+        if stage == "conv" and len(filters) > 1 and plain == "f":  # as in "the filters are F x F"
+            plain = "kernelsize"
         value = _argument(plain, stage, sizes, dtype, meaning, parameter.default)
         if value is not None:
             values[parameter.name] = value

@@ -11,7 +11,7 @@ from compare.checking.part import Part
 from compare.checking.plan import INPUT, UPDATES
 from compare.checking.things import StrangersError
 
-NAMES = re.compile(r"^(sgd|stochastic_?gradient_?descent|gradient_?descent)", re.I)
+NAMES = re.compile(r"^(?!.*(momentum|nesterov))(sgd|stochastic_?gradient_?descent|gradient_?descent)", re.I)
 RATE = 0.125  # a power of two: only sums are rounded
 CLOSE = 1e-6  # of the largest: a few roundings of float32, 2^-24 each, in which the code may compute
 

@@ -46,8 +46,9 @@ WINDOWS = _set(
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
 # The size of a map, as one number or a pair, where a convolution or a pool is to be told.
-MAPS = _set("inputsize imagesize imgsize insize inputdim inputwidth inputheight height width imageheight imagewidth")
-ROWS, COLUMNS = _set("inputheight height imageheight"), _set("inputwidth width imagewidth")
+ROWS = _set("inputheight height imageheight xh hin inh imgh inputh")
+COLUMNS = _set("inputwidth width imagewidth xw win inw imgw inputw")
+MAPS = _set("inputsize imagesize imgsize insize inputdim") | ROWS | COLUMNS
 WEIGHTS = _set("w weight weights")
 OPTIMISERS = _set("optimizer optimiser opt optim")
 ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
