@@ -24,7 +24,9 @@ SIZES = words.FILTERS | words.CHANNELS | words.INPUTS | words.CLASSES
 class Meaning:
     """One way in which the arguments of a constructor may be meant.
 
-    shape: which of the forms of an input's shape. text: whether padding is "valid" or "same", and not 0 or 1.
+    shape: which of the forms of an input's shape, two of which say how many images there are; what is only called a
+        shape may be that of all weights.
+    text: whether padding is "valid" or "same", and not 0 or 1.
     kernel: a window's size as one number, a pair, or the shape of all windows, channels last or first. pair: whether a
         stride is a pair.
     weights: which of the orders weights that are handed over have; past the last, none are, where they need not.
@@ -44,7 +46,9 @@ class Meaning:
 def meanings(signature, stage):
     """The `Meaning`s that a constructor's arguments may have, the most usual first."""
     parameters = {words.plain(p.name): p for p in signature.parameters.values()}
-    shapes = range(3) if parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS | words.MAPS) else (0,)
+    shaped = parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS)
+    shapes = range(5 if shaped and stage != "logits" else 3) if shaped or parameters.keys() & words.MAPS else (0,)
+    shapes = range(8) if "shape" in parameters else shapes
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
@@ -95,7 +99,9 @@ def guesses(cls, stage):
     if not 0 < len(dumb) < 4:
         return []
     several = itertools.permutations(ROLES[stage], len(dumb))
-    return _makers(cls, stage, [Meaning(roles=tuple(zip(dumb, roles, strict=True))) for roles in several])
+    shapes = dict.fromkeys(meaning.shape for meaning in meanings(signature, stage))
+    pairs = [tuple(zip(dumb, roles, strict=True)) for roles in several]
+    return _makers(cls, stage, [Meaning(shape=shape, roles=roles) for roles in pairs for shape in shapes])
 
 
 def _makers(cls, stage, meant):
@@ -114,7 +120,15 @@ def _makers(cls, stage, meant):
     several, one = Sizes((10, 12, 2), 6, 7), Sizes((10, 12, 1), 1, 7)
     apart = {(told(meaning, several), told(meaning, one)): meaning for meaning in reversed(meant)}
     first = [*apart.values()][::-1]  # of those that come to the same
-    return [lambda sizes, dtype, meaning=meaning: cls(**given(meaning, sizes, dtype)) for meaning in first]
+
+    def maker(meaning):
+        def making(sizes, dtype):
+            return cls(**given(meaning, sizes, dtype))
+
+        making.of_batch = meaning.shape in (3, 4)  # type: ignore[attr-defined]
+        return making
+
+    return [maker(meaning) for meaning in first]
 
 
 def arguments(signature, name, stage, sizes, dtype, meaning):
@@ -207,7 +221,12 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if name in words.SHAPES_IN or (stage in ("conv", "pool") and name in words.DIMENSIONS):
         if stage == "logits":
             return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
-        return ((h, w, c), (c, h, w), (h, w))[meaning.shape]
+        n = sizes.batch
+        return ((h, w, c), (c, h, w), (h, w), (n, h, w, c), (n, c, h, w))[meaning.shape]
+    if name == "shape" and default is inspect.Parameter.empty:
+        n, k = sizes.batch, sizes.classes
+        of_weights = [(p * q * f, k)] * 3 if stage == "logits" else [(f, 3, 3, c), (3, 3, c, f), (f, c, 3, 3)]
+        return [(h, w, c), (c, h, w), (h, w), (n, h, w, c), (n, c, h, w), *of_weights][meaning.shape]
     if stage in ("conv", "pool") and name in words.MAPS and default is inspect.Parameter.empty:
         size = h if name in words.ROWS else w if name in words.COLUMNS else h if h == w else None
         return size if name in words.ROWS | words.COLUMNS or meaning.shape == 0 else (h, w)

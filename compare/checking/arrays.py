@@ -53,6 +53,6 @@ def is_memory(path):
     """Whether the names on a path say that it is neither a weight nor its gradient: last_input, cache, m_filters."""
     words = ("veloc", "moment", "cache", "last", "prev", "input", "output", "image")
     names = [plain(str(step).lstrip("._")) for step in path]
-    if re.match(r"[mv]_\w", str(path[-1]).lstrip("._")):  # of Adam
+    if re.search(r"^[mv]_\w|\w_[mv]$", str(path[-1]).lstrip("._")):  # of momentum or Adam
         return True
     return any(name in INPUT_WORDS or any(word in name for word in words) for name in names)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from compare.checking import arrays, habits, handing, naming, orders, words
-from compare.checking.part import Part, head_upstream, items_of
+from compare.checking.part import Part, ReturnedNothingError, head_upstream, items_of
 from compare.checking.plan import INPUT
 from compare.checking.preparing import prepared
 from compare.checking.settling import settle
@@ -152,7 +152,7 @@ def places(part, call):
     items.pop(key, None)
     gradients = {}
     signature = part.code.methods[plan.backward]
-    takes_rate = any(words.plain(name) in words.RATES for name in signature.parameters)
+    takes_rate = handing.takes_rate(signature)
     after = arrays.arrays_of(part.code, kinds=kinds)
     weights = {path for paths, _ in plan.weights.values() for path in paths}
     fresh = [path for path, a in after.items() if path not in before or not arrays.same(a, before[path])]
@@ -187,7 +187,9 @@ def places(part, call):
             dx = ("returned", free[0])
         elif named and after[named[0]].ndim == len(native):
             dx = ("stored", named[0])
-    if dx is None and plan.stage == "pool" and (not items or len(items) == 1):  # there is nothing else that it could be
+    if plan.stage == "logits" and not items and not fresh:
+        raise ReturnedNothingError(f"{plan.backward} gave nothing back, and leaves nothing: is a return missing?")
+    if dx is None and plan.stage == "pool" and len(items) < 2:  # there is nothing else that it could be
         dx = ("returned", next(iter(items), None))
     return dataclasses.replace(plan, dx=dx, gradients=gradients)
 

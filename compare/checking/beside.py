@@ -162,6 +162,11 @@ def _import(name, globals=None, locals=None, fromlist=(), level=0):
             return _like_numpy(top)
         ABSENT[top] = str(error)
         return Absent(f"{top} is wanted: {error}", top in TRANSPARENT)
+    except OSError as error:  # one of its own that reads its data as it is loaded
+        if not file or sys._getframe(1).f_lineno in _provided(globals["__file__"]):
+            raise
+        ABSENT[top] = f"{top} was not loaded: {type(error).__name__}: {error}"
+        return Absent(ABSENT[top])
     known = top == "numpy" or top in sys.stdlib_module_names  # what these no longer have is told with its line
     installed = not file and not known and getattr(module, "__file__", None) is not None
     gone = [each for each in fromlist or () if installed and each != "*" and not hasattr(module, each)]

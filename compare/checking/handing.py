@@ -12,6 +12,11 @@ def unknown(signature):
     return [p.name for p in required if p.kind not in VARIADIC and _kind(words.plain(p.name), known) is None]
 
 
+def takes_rate(signature):
+    """Whether a method takes a learning rate, by its name; of a single argument it is another word for the gradient."""
+    return len(signature.parameters) > 1 and any(words.plain(name) in words.RATES for name in signature.parameters)
+
+
 def fill(signature, name, given, hands=(), **known):
     """(args, kwargs) of a call, by the names of the arguments; defaults are left alone.
 
@@ -27,6 +32,7 @@ def fill(signature, name, given, hands=(), **known):
     parameters = [p for p in signature.parameters.values() if p.kind not in VARIADIC]
     kinds = [dict(hands).get(p.name) or _kind(words.plain(p.name), known) for p in parameters]
     required = [p.default is p.empty for p in parameters]
+    kinds = [None] if kinds == ["rate"] and "x" in known else kinds
     if ("rate", True) in zip(kinds, required, strict=True):  # another of such a name, with a default, is none
         kinds = [kind if kind != "rate" or each else "" for kind, each in zip(kinds, required, strict=True)]
     if "given" in kinds:
@@ -40,7 +46,7 @@ def fill(signature, name, given, hands=(), **known):
     for number, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):
         if number == first:
             value = given
-        elif kind in known and (required[number] or kind in ("rate", "labels", "training")):
+        elif kind in known and (required[number] or kind in ("rate", "labels", "training", "stride")):
             value = known[kind]
         elif not required[number]:
             continue

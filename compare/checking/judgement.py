@@ -198,7 +198,8 @@ def _explain(judgement, evidence, declared, search):
     worth = sorted(tried)
     count, _, conventions, base = worth[0]
     if not count:  # by what is telling: there remains the path
-        count = len(evidence.unexplained(base, evidence.rows if base else evidence.failed))
+        rest = [row for row in (evidence.rows if base else evidence.failed) if row["outcome"] in ("agrees", "differs")]
+        count = len(evidence.unexplained(base, rest))
     found: list = []
     if count and search:
         for _, _, conventions_tried, base_tried in worth:

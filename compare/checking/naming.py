@@ -42,7 +42,7 @@ LAYER_NAMES = {
 
 # What is a part of the network, and nothing here can judge as a class.
 OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer|descent|nesterov|adagrad", re.I)
-LAST = re.compile("softmax|avg|average|mean", re.I)
+LAST = re.compile("softmax|avg|ave|mean", re.I)
 NOT_LAYERS = re.compile("loss|entropy|net(work)?$|model|log_?softmax", re.I)
 
 # Methods, the usual names first: of the way forward, of the way back, and what a layer may want to be called before.
@@ -57,6 +57,7 @@ BACKWARDS = _names(
     "backPropagation backwards _backward gradient"
 )
 _BACKWARD_LIKE = re.compile("back|bprop|grad|calc.*error", re.I)
+_CLEARING = re.compile("_?(zero|reset|clear|flush)_?grad", re.I)
 PREPARES = _names(
     "initialize init build prepare compile setup init_weights initialize_weights initialize_parameters "
     "init_params init_parameters reset_parameters set_input_shape reset"
@@ -73,6 +74,11 @@ def backwards_of(methods):
         and name[:1] != "_"
         and sum(p.default is p.empty for p in signature.parameters.values()) < 4
     ]
+
+
+def clearing(methods):
+    """The method without arguments that puts gradients to 0, by its name; None without one."""
+    return next((name for name, each in methods.items() if _CLEARING.match(name) and not each.parameters), None)
 
 
 # Methods that say what comes out of what comes in, where a layer first hears of it

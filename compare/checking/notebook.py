@@ -49,6 +49,7 @@ def definitions(sources, name, unit="cell"):
     lines: list = []
     left: list = []
     gone: set = set()
+    defined: set = set()  # a class stays, whatever the same name is given to afterwards
     for number, source in enumerate(sources, 1):
         plain = ["" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()]
         where = f"{unit} {number}" if unit == "cell" else "it"
@@ -59,10 +60,11 @@ def definitions(sources, name, unit="cell"):
             left.append(f"{where}, which is no Python (line {error.lineno}: {error.msg})")
         for node in body:
             if isinstance(node, DEFINITIONS) or _is_constant(node, gone):
+                defined |= {node.name} if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
                 continue
             main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)  # it would not run either
             stored = (each for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
-            names = [] if main else sorted({each.id for each in stored})
+            names = [] if main else sorted({each.id for each in stored} - defined)
             gone |= set(names)
             last = node.end_lineno or node.lineno
             given = " = ".join(names) + f" = {LEFT_OUT}({', '.join(names)!r})" if names else ""

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from compare.checking import arrays, handing, words
+from compare.checking import arrays, handing, naming, words
 from compare.checking.naming import INPUTS, OUTPUTS
 from compare.checking.plan import RATE, size_of
 from compare.contract import NotOfferedError
@@ -94,14 +94,18 @@ class Part:
     def forward(self, x, labels=None):
         """One chunk through the layer."""
         self.x_shape = x.shape
+        if getattr(self.plan.make, "of_batch", False) and len(x) != self.sizes.batch:  # it is told how many there are
+            kept, self.sizes = self.get(), dataclasses.replace(self.sizes, batch=len(x))
+            self.made = self.plan.make(self.sizes, self.dtype)
+            self.set(kept)
         # a model may want labels for the loss that it returns beside what is asked for
         labels = np.zeros(len(x), int) if labels is None else labels
         known = {"labels": int(labels[0]) if self.plan.one_image else labels}
         known |= {"training": True} if self.plan.training else {}
         native = self.plan.inward.native(self._real(x))
         self.last = {"x": native}
-        if "flush_gradients" in self.code.methods:  # what it has collected of calls before is not of this pass
-            self.code.call("flush_gradients")
+        if clearing := naming.clearing(self.code.methods):  # what it has collected of calls before is not of this pass
+            self.code.call(clearing)
         result = self._call(self.plan.forward, native, **known)
         y = self._output(result)
         self.last |= {"out": y}
@@ -201,9 +205,7 @@ class Part:
 
     def call_backward(self, given, rate=RATE):
         """Whatever the code's own backward returns."""
-        if "zero_grad" in self.code.methods:
-            self.code.call("zero_grad")
-        elif self.plan.clears == "update" and self.went_back:
+        if self.plan.clears == "update" and self.went_back:
             self.update(0.0)
         elif self.plan.clears == "here":
             paths = [path for how, path in self.plan.gradients.values() if how == "stored"]

@@ -32,12 +32,13 @@ INPUT = {
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """One geometry: the arguments of the contract's constructor."""
+    """One geometry: the arguments of the contract's constructor; and how many images, for code that must be told."""
 
     input_shape: tuple = (28, 28, 1)
     filters: int = 8
     classes: int = 10
     padding: str = "valid"
+    batch: int = 3
 
     @property
     def conv(self):
@@ -201,8 +202,8 @@ def about(plans, remarks):
     if RATE in rates:
         assumptions.append(f"backward updates the weights; gradients are what the weights moved by at rate {RATE:g}")
     remarks += [line for plan in plans.values() for line in plan.remarked()]
-    words_of = {"conv": "convolution", "pool": "pooling"}
-    ends = [f"{plan.activation} in the {words_of[stage]}" for stage, plan in plans.items() if plan.activation]
+    ended = [(plan.activation, "pooling" if stage == "pool" else "convolution") for stage, plan in plans.items()]
+    ends = [f"{activation} in the {where}" for activation, where in ended if activation]
     average = "pool" in plans and plans["pool"].name.lower().replace("_", "").startswith(("avg", "average", "mean"))
     return {
         "assumptions": assumptions,

@@ -77,6 +77,7 @@ def origin_of(make):
 def _from(making: Any, make, *more):
     """A maker that is known again by what it makes of, and what it does more: it is defined anew for each trial."""
     making.origin = (origin_of(make), *more)
+    making.of_batch = getattr(make, "of_batch", False)
     return making
 
 

@@ -38,7 +38,7 @@ def settle(plan, flows, weights, sizes, files=()):
         files: of the code under test.
     """
     task = FORWARD_TASK.get(plan.stage, f"{plan.stage} forward")
-    _, parameters, inputs = sizes.trial()
+    network, parameters, inputs = sizes.trial()
     x = inputs[INPUT[plan.stage]]
     outputs = {"head": ("probabilities", "logits"), "logits": ("logits", "probabilities")}
     outputs |= {"whole": outputs["head"]}
@@ -67,8 +67,9 @@ def settle(plan, flows, weights, sizes, files=()):
             if not found.size:  # no number came out: nothing is known of these layouts
                 continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
-            if not agreed and plan.stage in ("conv", "pool") and (act := _activation(found, inputs[plan.stage])):
-                agreed, tried = plan.stage, dataclasses.replace(tried, activation=act)
+            if not agreed and plan.stage in ("conv", "pool", "whole") and found.shape == inputs[wanted[0]].shape:
+                agreed, activation = _ending_in(plan.stage, network, inputs, wanted, found)
+                tried = dataclasses.replace(tried, activation=activation)
             if agreed:
                 # right for batches of one, and wrong for those that it takes: it is judged as code for batches
                 wrong = batches.get((inward, outward, str(chosen))) if one_image else None
@@ -98,9 +99,16 @@ def _likeness(found, wanted):
     return abs(float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1]))
 
 
-def _activation(found, plain):
-    """The activation that a layer ends in, by what came out; "" for none that is known."""
-    return next((name for name, (function, _) in ACTIVATIONS.items() if close(found, function(plain))), "")
+def _ending_in(stage, network, inputs, wanted, found):
+    """(which of the quantities wanted, activation that the layer ends in, of a whole its convolution), "" if none."""
+    for activation, (function, _) in ACTIVATIONS.items():
+        right = {stage: function(inputs["conv" if stage == "whole" else stage])}
+        if stage == "whole":
+            right["logits"] = network.forward_stage("logits", network.forward_stage("pool", right["whole"]))
+            right["probabilities"] = network.forward_stage("probabilities", right["logits"])
+        if agreed := next((name for name in wanted if name in right and close(found, right[name])), ""):
+            return agreed, activation
+    return "", ""
 
 
 def _as_stage(plan):

@@ -28,7 +28,7 @@ class NotConnectedError(Exception):
 
     def __init__(self, stage, reason, complaints=None):
         super().__init__(reason)
-        self.stage, self.complaints = stage, complaints
+        self.stage, self.complaints = stage, complaints or Complaints()
 
 
 class Complaints:
@@ -85,7 +85,9 @@ def excuseless(error):
     bases, text = error.raised["bases"], error.raised["texts"][0]
     named = "NameError" in bases and "UnboundLocalError" not in bases
     return (
-        named or guard.MET in text or bool(re.match(r"module 'numpy' has no attribute|name '\w+' is not defined", text))
+        named
+        or guard.MET in text
+        or bool(re.match(r"module 'numpy[.\w]*' has no attribute|name '\w+' is not defined", text))
     )
 
 

@@ -42,7 +42,7 @@ WINDOWS = _set(
     "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
     "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim hfilter wfilter hkernel wkernel pooldim "
     "samplingfield poolfield filterdimension kerneldimension wxsize wysize poolx pooly windowheight windowwidth "
-    "kernelx kernely poolingshape"
+    "kernelx kernely poolingshape heightfilter widthfilter heightkernel widthkernel convolutionshape"
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
 # The size of a map, as one number or a pair, where a convolution or a pool is to be told.
@@ -51,7 +51,7 @@ COLUMNS = _set("inputwidth width imagewidth xw win inw imgw inputw")
 MAPS = _set("inputsize imagesize imgsize insize inputdim") | ROWS | COLUMNS
 WEIGHTS = _set("w weight weights")
 OPTIMISERS = _set("optimizer optimiser opt optim")
-ACTIVATION_WORDS = _set("activation activationfunction act nonlinearity")
+ACTIVATION_WORDS = _set("activation activationfunction activationfunc activationfn act actfn nonlinearity")
 # Switches of a dense layer: that it is the last and ends in the softmax, that it ends in a ReLU.
 LAST = _set("softmax usesoftmax last islast lastlayer islastlayer outputlayer isoutput isoutputlayer final isfinal")
 RELU = _set("relu userelu hasrelu withrelu applyrelu useactivation")
@@ -88,8 +88,8 @@ EXTRA: dict = dict.fromkeys(SETTINGS, _SETTINGS) | {
 
 
 def plain(name):
-    """A name without case and underscores."""
-    return name.lower().replace("_", "")
+    """A name without case and underscores, as it is mostly spelt."""
+    return name.lower().replace("_", "").replace("kernal", "kernel").replace("chanel", "channel")
 
 
 def neutral(name):

@@ -33,5 +33,7 @@ def draw(image):
     return image
 
 
+softmax = softmax(scaled.reshape(len(scaled), -1))
+
 if __name__ == "__main__":
     draw(scaled[0])

@@ -1,5 +1,4 @@
-# stage: softmax forward
-# names: a ReLU after the convolution
+# says: the convolution ends in relu, which ours has not
 import numpy as np
 
 
