@@ -83,6 +83,12 @@ ROLES = {
 }
 
 
+def ends_as_told(cls):
+    """Whether the constructor of a dense layer may be told what the layer ends in."""
+    names = {words.plain(name) for name in inspect.signature(cls).parameters}
+    return bool(names & (words.ACTIVATION_WORDS | words.LAST | words.RELU))
+
+
 def constructors(cls, stage):
     """Functions (sizes, dtype) -> an object of the class, one for each way in which its arguments may be meant."""
     return [cls] if getattr(cls, "from_sizes", False) else _makers(cls, stage, meanings(inspect.signature(cls), stage))

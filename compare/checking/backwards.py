@@ -146,6 +146,7 @@ def places(part, call):
     kinds = "fciuO"  # a gradient of another dtype is found like any other: the dtype is for the judge
     before = {path: array.copy() for path, array in arrays.arrays_of(part.code, kinds=kinds).items()}
     items = items_of(call())
+    silent = not items
     native = plan.inward.shape(part.x_shape)
     key = next((key for key, value in items.items() if matches(value, native)), NOWHERE)
     dx = None if key is NOWHERE else ("returned", key)
@@ -187,7 +188,7 @@ def places(part, call):
             dx = ("returned", free[0])
         elif named and after[named[0]].ndim == len(native):
             dx = ("stored", named[0])
-    if plan.stage == "logits" and not items and not fresh:
+    if plan.stage == "logits" and silent and not fresh:
         raise ReturnedNothingError(f"{plan.backward} gave nothing back, and leaves nothing: is a return missing?")
     if dx is None and plan.stage == "pool" and len(items) < 2:  # there is nothing else that it could be
         dx = ("returned", next(iter(items), None))

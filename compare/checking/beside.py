@@ -146,12 +146,11 @@ def _import(name, globals=None, locals=None, fromlist=(), level=0):
     if level or isinstance(fromlist, list) or globals is None or not _is_under_test(globals.get("__file__")):
         return _plain_import(name, globals, locals, fromlist, level)
     file = file_of(top)
-    if file:
-        known = name_for(top, file)
+    try:
+        known = name_for(top, file) if file else top
         if known != top:
             load(known, file)
             name = known + dot + rest
-    try:
         module = _plain_import(name, globals, locals, fromlist, level)
     except ModuleNotFoundError as error:
         line = sys._getframe(1).f_lineno

@@ -10,7 +10,7 @@ from compare.checking.keeping import WEIGHTS, weights_of
 from compare.checking.part import Part
 from compare.checking.plan import INPUT, Plan, Sizes, size_of
 from compare.checking.preparing import alive, origin_of, prepared
-from compare.checking.settling import settle
+from compare.checking.settling import SHARED, settle
 from compare.checking.things import AbsentError, CrashedError, HungError, RaisedError
 from compare.checking.trying import ATTEMPT, Complaints, NotConnectedError, progress, trouble
 
@@ -39,6 +39,9 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
         reason = cause or "it keeps no weights of a known shape"
         raise NotConnectedError(stage, reason, next(iter(search.first.values()), None)) from cause
     plan = max(found, key=lambda best: best.score)
+    if stage == "logits" and plan.activation and arguments.ends_as_told(cls):
+        raise NotConnectedError(stage, f"it ends in {plan.activation}, and no way to make it without was found")
+    plan = plan if stage in SHARED else dataclasses.replace(plan, activation="")
     if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
         # it ran once, by chance: what it raises at another size would be of our making
         raise NotConnectedError(stage, "no way to call it gave what a right layer gives, at more than one size")

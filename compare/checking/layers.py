@@ -11,7 +11,7 @@ from compare.checking.forwards import find_layer
 from compare.checking.part import Part, head_upstream
 from compare.checking.plan import INPUT
 from compare.checking.settling import settle
-from compare.checking.things import StrangersError
+from compare.checking.things import SpentError, StrangersError
 from compare.checking.trying import ATTEMPT, NotConnectedError, TroubleError
 
 
@@ -71,7 +71,10 @@ def _masks(plan):
 
 def connect(cls, stage, files=(), channels_first=False, after=None, before=None):
     """(`Plan`, what is wrong with its way back or None) of a layer class. Arguments and errors as of `find_layer`."""
-    plan = find_layer(cls, stage, files, channels_first, after, before)
+    try:
+        plan = find_layer(cls, stage, files, channels_first, after, before)
+    except SpentError as error:  # on trying: no fault of the code
+        raise NotConnectedError(stage, error) from error
     problem: Exception | None = None
     try:
         plan = find_way_back(plan, files)

@@ -21,6 +21,7 @@ from compare.checking.trying import (
     trouble,
 )
 
+SHARED = ("conv", "pool", "whole")  # stages that may end in an activation, as layers often do that are said to be one
 LIKE = 0.99  # of `_likeness`: the layouts are those of the code, and what it computes with them is wrong
 
 # The call, as `observe.TASKS` has it, in which a layer is tried out.
@@ -67,8 +68,9 @@ def settle(plan, flows, weights, sizes, files=()):
             if not found.size:  # no number came out: nothing is known of these layouts
                 continue
             agreed = next((name for name in wanted if close(found, inputs[name])), None)
-            if not agreed and plan.stage in ("conv", "pool", "whole") and found.shape == inputs[wanted[0]].shape:
-                agreed, activation = _ending_in(plan.stage, network, inputs, wanted, found)
+            if not agreed and plan.stage in (*SHARED, "logits") and found.shape == inputs[wanted[0]].shape:
+                ends, activation = _ending_in(plan.stage, network, inputs, wanted, found)
+                agreed = ends if plan.stage in SHARED else ""
                 tried = dataclasses.replace(tried, activation=activation)
             if agreed:
                 # right for batches of one, and wrong for those that it takes: it is judged as code for batches
