@@ -4,6 +4,7 @@ import inspect
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 FILTERS_GIVEN = ("IJ", "FIJ", "FCIJ", "IJCF")
+ENDS = words.ACTIVATION_WORDS | words.LAST | words.RELU
 SIZES = words.FILTERS | words.CHANNELS | words.INPUTS | words.CLASSES
 
 
@@ -62,7 +64,7 @@ def meanings(signature, stage):
     # a dense layer that ends in what was asked for here could not be told from one that should not
     ends = ("linear", "softmax" if stage == "logits" else "relu", "object")
     activations: tuple = ends if set(required) & words.ACTIVATION_WORDS else ("default",)
-    if stage == "logits" and parameters.keys() & (words.ACTIVATION_WORDS | words.LAST | words.RELU) - set(required):
+    if stage == "logits" and parameters.keys() & ENDS - set(required):
         activations = ("default", *ends)
     return [
         Meaning(shape, text, kernel, pair, order, activation)
@@ -85,8 +87,7 @@ ROLES = {
 
 def ends_as_told(cls):
     """Whether the constructor of a dense layer may be told what the layer ends in."""
-    names = {words.plain(name) for name in inspect.signature(cls).parameters}
-    return bool(names & (words.ACTIVATION_WORDS | words.LAST | words.RELU))
+    return bool({words.plain(name) for name in inspect.signature(cls).parameters} & ENDS)
 
 
 def constructors(cls, stage):
@@ -128,10 +129,8 @@ def _makers(cls, stage, meant):
     first = [*apart.values()][::-1]  # of those that come to the same
 
     def maker(meaning):
-        def making(sizes, dtype):
-            return cls(**given(meaning, sizes, dtype))
-
-        making.of_batch = meaning.shape in (3, 4)  # type: ignore[attr-defined]
+        making: Any = lambda sizes, dtype: cls(**given(meaning, sizes, dtype))  # noqa: E731
+        making.of_batch = meaning.shape in (3, 4)
         return making
 
     return [maker(meaning) for meaning in first]
@@ -257,11 +256,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if name in words.OFF and default is inspect.Parameter.empty:
         return False
     if name in words.ACTIVATION_WORDS and (default is inspect.Parameter.empty or meaning.activation != "default"):
-        return (
-            Standing("activation")
-            if meaning.activation == "object"
-            else meaning.activation.replace("default", "linear")
-        )
+        asked = "linear" if meaning.activation == "default" else meaning.activation
+        return Standing("activation") if asked == "object" else asked
     if stage == "logits" and isinstance(default, bool) and name in words.LAST | words.RELU:
         return None if meaning.activation == "default" else name in words.LAST and meaning.activation == "softmax"
     if name in words.OPTIMISERS and default is inspect.Parameter.empty:

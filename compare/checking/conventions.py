@@ -117,45 +117,21 @@ OF_ACTIVATED = (
 )
 
 
-def _not_finite(of_labels):
-    """A loss that is no number where of_labels(probabilities without a shift or with, labels) is none."""
+def _not_finite(network):
+    def loss(right, logits, labels):
+        with np.errstate(all="ignore"):
+            found = -(np.eye(logits.shape[1])[labels] * np.log(network.probabilities(logits))).sum(axis=1).mean()
+        return right(logits, labels) if np.isfinite(found) else found
 
-    def change(network):
-        def loss(right, logits, labels):
-            with np.errstate(all="ignore"):
-                found = of_labels(network, logits, labels).mean()
-            return right(logits, labels) if np.isfinite(found) else found
-
-        wrap(network, "loss", loss)
-
-    return change
+    wrap(network, "loss", loss)
 
 
-def _of_all(network, logits, labels):
-    return -(np.eye(logits.shape[1])[labels] * np.log(network.probabilities(logits))).sum(axis=1)
-
-
-def _unshifted(network, logits, labels):
-    e = np.exp(logits)
-    return -np.log((e / e.sum(axis=1, keepdims=True))[np.arange(len(labels)), labels])
-
-
-# Mistakes that only a loss can make that is a function of its own.
-OF_LOSS = (
-    Defect(
-        "0 times the logarithm of 0 in the loss",
-        "loss forward",
-        "NaN where any probability rounds to 0, though the label's does not",
-        "take the label's probability first, then its logarithm",
-        _not_finite(_of_all),
-    ),
-    Defect(
-        "loss without a shift",
-        "loss forward",
-        "NaN or infinite for large logits",
-        "make the loss from the shifted softmax too: log(sum(exp(z - max))) - (z[label] - max)",
-        _not_finite(_unshifted),
-    ),
+OF_LOSS = Defect(
+    "loss of large logits is no number",
+    "loss forward",
+    "NaN where a probability rounds to 0, which 0 times its logarithm is, or where an exp is too large",
+    "make it from the logits: log(sum(exp(z - max))) - (z[label] - max)",
+    _not_finite,
 )
 SPLIT = Convention(
     "ties split evenly",

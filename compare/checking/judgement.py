@@ -173,7 +173,7 @@ def _explain(judgement, evidence, declared, search):
         declared: of each convention that the code was found to follow, the forms that it may have.
     """
     known = {convention for forms in declared for convention in forms}
-    candidates = (*DEFECTS, *OF_LOSS, *(() if known <= {AVERAGE_POOLING} else OF_ACTIVATED))
+    candidates = (*DEFECTS, OF_LOSS, *(() if known <= {AVERAGE_POOLING} else OF_ACTIVATED))
 
     # by the path alone no convention can be told; one that explains no more than it breaks is not worth a search
     def telling(rows):

@@ -48,9 +48,8 @@ def inside(place):
     path = Path(place)
     if not path.is_dir():
         return place
-    files = [
-        file for file in path.rglob("*.py") if not SKIPPED.match(file.name) and not _hidden(file.relative_to(path))
-    ]
+    deeper = [file for depth in range(1, 4) for file in path.glob("*/" * depth + "*.py")]
+    files = [file for file in deeper if not SKIPPED.match(file.name) and not _hidden(file.relative_to(path))]
     found = {file.parent for file in files if LAYERS.search(file.read_text(errors="replace"))}
     nearest = min(found, key=lambda folder: (len(folder.parts), str(folder)), default=path)
     return place if nearest == path else str(nearest)

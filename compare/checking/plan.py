@@ -160,12 +160,8 @@ class Plan:
         parts += [f"{self.forward} is told that it is in training"] if self.training else []
         parts += [f"{self.backward} moves the weights at a rate of its own, {self.own_rate:g}"] if self.own_rate else []
         if self.clears:
-            way = (
-                "the code's own update, which is called between"
-                if self.clears == "update"
-                else "they are put to 0, here"
-            )
-            parts.append(f"gradients add up until {way}")
+            way = {"update": "the code's own update, which is called between", "here": "they are put to 0, here"}
+            parts.append(f"gradients add up until {way[self.clears]}")
         made = self.make(self.sizes, np.dtype(np.float64))
         handed = made.stranger.handed.get(made.number, ()) if isinstance(made, Thing) else ()
         parts += [f"it is handed {' and '.join(Standing.WORDS[kind] for kind in sorted(handed))}"] if handed else []

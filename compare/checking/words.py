@@ -58,9 +58,7 @@ RELU = _set("relu userelu hasrelu withrelu applyrelu useactivation")
 NAMES = _set("name layername")
 MODES = _set("mode pooltype type pooling method")
 BATCHES = _set("batchsize bs nbatch batchlen nsamples numsamples nimages numimages")  # how many images there are
-SETTINGS = _set(
-    "convparam convparams poolparam poolparams hparameters hparams hparam hyperparameters"
-)  # a dict of them
+SETTINGS = _set("convparam convparams poolparam poolparams hparameters hparams hparam hyperparameters")
 OFF = _set("off adam useadam depthwise transposed dilated verbose debug")
 NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
 
