@@ -55,7 +55,7 @@ def meanings(signature, stage):
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
     kernels = ("number", "pair", *(("last",) if stage == "conv" else ()), "first") if windows else ("number",)
-    pairs = (False, True) if parameters.keys() & {"stride", "strides"} else (False,)
+    pairs = (False, True) if parameters.keys() & words.STRIDES else (False,)
     kept = [p for name, p in parameters.items() if name in words.WEIGHTS]
     weights: tuple = (*([4] if kept[0].default is not kept[0].empty else []), *range(4)) if kept else (0,)
     if stage == "conv" and parameters.keys() & words.FILTER_ITSELF:
@@ -241,7 +241,7 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         same = sizes.padding == "same"
         text = sizes.padding.upper() if isinstance(default, str) and default.isupper() else sizes.padding
         return text if meaning.text else int(same)
-    if name in ("stride", "strides"):
+    if name in words.STRIDES:
         size = 2 if stage == "pool" else 1
         return (size, size) if meaning.pair else size
     if name in ("seed", "randomstate"):
@@ -283,6 +283,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return sizes.classes
     if stage == "logits" and name in words.INPUTS:
         return p * q * f
+    if stage == "conv" and name == "convolutionshape":  # of one filter
+        return (c, 3, 3)
     if stage in ("conv", "pool") and name in words.WINDOWS:
         size = 2 if stage == "pool" else 3
         first = (sizes.filters, c, size, size) if stage == "conv" else (sizes.filters, size, size)

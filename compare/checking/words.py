@@ -42,13 +42,14 @@ WINDOWS = _set(
     "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
     "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim hfilter wfilter hkernel wkernel pooldim "
     "samplingfield poolfield filterdimension kerneldimension wxsize wysize poolx pooly windowheight windowwidth "
-    "kernelx kernely poolingshape heightfilter widthfilter heightkernel widthkernel convolutionshape"
+    "kernelx kernely poolingshape heightfilter widthfilter heightkernel widthkernel"
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
 # The size of a map, as one number or a pair, where a convolution or a pool is to be told.
 ROWS = _set("inputheight height imageheight xh hin inh imgh inputh")
 COLUMNS = _set("inputwidth width imagewidth xw win inw imgw inputw")
 MAPS = _set("inputsize imagesize imgsize insize inputdim") | ROWS | COLUMNS
+STRIDES = _set("stride strides strideshape stridesize")
 WEIGHTS = _set("w weight weights")
 OPTIMISERS = _set("optimizer optimiser opt optim")
 ACTIVATION_WORDS = _set("activation activationfunction activationfunc activationfn act actfn nonlinearity")
