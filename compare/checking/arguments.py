@@ -49,8 +49,8 @@ def meanings(signature, stage):
     """The `Meaning`s that a constructor's arguments may have, the most usual first."""
     parameters = {words.plain(p.name): p for p in signature.parameters.values()}
     shaped = parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS)
-    shapes = range(5 if shaped and stage != "logits" else 3) if shaped or parameters.keys() & words.MAPS else (0,)
-    shapes = range(8) if "shape" in parameters else shapes
+    shapes: Any = range(5 if shaped and stage != "logits" else 3) if shaped or parameters.keys() & words.MAPS else (0,)
+    shapes = range(8) if "shape" in parameters else (0, 1) if "inchannels" in parameters and not shaped else shapes
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
@@ -77,8 +77,7 @@ def meanings(signature, stage):
     ]
 
 
-# The usual ones first; "off" before what a switch would take for on.
-ROLES = {
+ROLES = {  # "off" before what a switch would take for on
     "conv": ("filters", "off", "channels", "kernel", "stride", "padding", "inputshape"),
     "pool": ("kernel", "off", "stride", "padding", "inputshape"),
     "logits": ("inputs", "off", "classes", "inputshape"),
@@ -244,6 +243,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if name in words.STRIDES:
         size = 2 if stage == "pool" else 1
         return (size, size) if meaning.pair else size
+    if stage in ("conv", "pool") and name == "inchannels" and meaning.shape == 1:  # with the rows and columns of each
+        return (c, h, w)
     if name in ("seed", "randomstate"):
         return 0
     if name in words.RATES:
@@ -283,8 +284,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return sizes.classes
     if stage == "logits" and name in words.INPUTS:
         return p * q * f
-    if stage == "conv" and name == "convolutionshape":  # of one filter
-        return (c, 3, 3)
+    if stage == "conv" and name == "convolutionshape":
+        return (c, 3, 3)  # of one filter
     if stage in ("conv", "pool") and name in words.WINDOWS:
         size = 2 if stage == "pool" else 3
         first = (sizes.filters, c, size, size) if stage == "conv" else (sizes.filters, size, size)

@@ -11,7 +11,7 @@ from compare.checking.things import Standing, Thing
 from numpy_cnn.layers import Layers
 
 RATE = 4096.0  # a power of two, and large: the weights' own rounding must not drown a gradient read off as their move
-UPDATES = ("update", "step", "apply", "update_params", "update_parameters", "update_weights", "apply_gradients")
+UPDATES: tuple = ("update", "step", "apply", "update_params", "update_parameters", "update_weights", "apply_gradients")
 UPDATES += ("calculate_update", "weight_update", "optimize")
 STAGE_WORDS = {"conv": "the convolution", "pool": "the pooling", "logits": "the dense layer, which gives logits"}
 
