@@ -3,7 +3,7 @@
 import inspect
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def meanings(signature, stage):
     parameters = {words.plain(p.name): p for p in signature.parameters.values()}
     shaped = parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS)
     shapes: Any = range(5 if shaped and stage != "logits" else 3) if shaped or parameters.keys() & words.MAPS else (0,)
-    shapes = range(8) if "shape" in parameters else (0, 1) if "inchannels" in parameters and not shaped else shapes
+    shapes = range(5) if "shape" in parameters else (0, 1) if "inchannels" in parameters and not shaped else shapes
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
@@ -102,6 +102,8 @@ def guesses(cls, stage):
     required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind not in VARIADIC]
     dumb = [words.plain(p.name) for p in required]
     dumb = [name for name in dumb if _argument(name, stage, Sizes(), float, Meaning()) is None]
+    if "shape" in map(words.plain, signature.parameters):
+        return _makers(cls, stage, [replace(each, shape=n) for each in meanings(signature, stage) for n in (5, 6, 7)])
     if not 0 < len(dumb) < 4:
         return []
     several = itertools.permutations(ROLES[stage], len(dumb))
@@ -225,8 +227,7 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if name in words.SHAPES_IN or (stage in ("conv", "pool") and name in words.DIMENSIONS):
         if stage == "logits":
             return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
-        n = sizes.batch
-        return ((h, w, c), (c, h, w), (h, w), (n, h, w, c), (n, c, h, w))[meaning.shape]
+        return ((h, w, c), (c, h, w), (h, w), (sizes.batch, h, w, c), (sizes.batch, c, h, w))[meaning.shape]
     if name == "shape" and default is inspect.Parameter.empty:
         n, k = sizes.batch, sizes.classes
         of_weights = [(p * q * f, k)] * 3 if stage == "logits" else [(f, 3, 3, c), (3, 3, c, f), (f, c, 3, 3)]
@@ -284,12 +285,11 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return sizes.classes
     if stage == "logits" and name in words.INPUTS:
         return p * q * f
-    if stage == "conv" and name == "convolutionshape":
-        return (c, 3, 3)  # of one filter
     if stage in ("conv", "pool") and name in words.WINDOWS:
         size = 2 if stage == "pool" else 3
         first = (sizes.filters, c, size, size) if stage == "conv" else (sizes.filters, size, size)
-        return {"number": size, "pair": (size, size), "last": (3, 3, c, sizes.filters), "first": first}[meaning.kernel]
+        one = (c, 3, 3) if name == "convolutionshape" else size
+        return {"number": one, "pair": (size, size), "last": (3, 3, c, sizes.filters), "first": first}[meaning.kernel]
     return None
 
 

@@ -49,6 +49,8 @@ def fill(signature, name, given, hands=(), **known):
         elif kind in known and (required[number] or kind in ("rate", "labels", "training", "stride")):
             value = known[kind]
         elif not required[number]:
+            if words.neutral(words.plain(parameter.name)) and isinstance(parameter.default, float):
+                keywords[parameter.name] = 0.0  # nothing is added to the gradients
             continue
         elif kind == "training":
             value = False

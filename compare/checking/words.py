@@ -42,7 +42,7 @@ WINDOWS = _set(
     "kerneldim filterdim filterheight filterwidth kernelheight kernelwidth kh kw poolheight poolwidth poolh poolw "
     "fh fw kernelh kernelw filterh filterw hh ww poolingsize dim hfilter wfilter hkernel wkernel pooldim "
     "samplingfield poolfield filterdimension kerneldimension wxsize wysize poolx pooly windowheight windowwidth "
-    "kernelx kernely poolingshape heightfilter widthfilter heightkernel widthkernel"
+    "kernelx kernely poolingshape heightfilter widthfilter heightkernel widthkernel convolutionshape"
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
 # The size of a map, as one number or a pair, where a convolution or a pool is to be told.
