@@ -32,7 +32,7 @@ SAID = {"d_conv_bias": "the gradient of the convolution's bias is ", "optimiser"
 
 def lines(result):
     """All of it: a line a stage, the diagnosis, what was not checked, what was assumed, the counts."""
-    if not result.judgement.rows:
+    if not result.judgement.rows and not result.unconnected:
         return [f"{result.status.upper()} {result.when}: {result.error}", counted(result)]
     notes = []
     for line in [*_unconnected(result), *_not_checked(result), *result.notes]:
