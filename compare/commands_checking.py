@@ -26,8 +26,8 @@ def check(target, timeout, folder, threads, seed, require, json_file, adapter_fi
     as it is: layers in the tutorial's shape, single functions, whole models, a torch.nn.Module, a Keras model, an ONNX
     file. Layouts are found out by trying. The code runs in a process of its own, which is isolation, not a sandbox.
     """
-    from compare.checking.saving import save_case
-    from compare.checking.template import TEMPLATE
+    from compare.checking.saying.saving import save_case
+    from compare.checking.saying.template import TEMPLATE
 
     if template:
         click.echo(TEMPLATE, nl=False)
@@ -68,7 +68,7 @@ def sharpness(implementations, cases, seed, json_file, progress, scheduler):
     anything is accused. All of it takes minutes.
     """
     from compare import output, placing
-    from compare.checking.sharpness import sharpness as measure_sharpness
+    from compare.checking.judging.sharpness import sharpness as measure_sharpness
 
     files.check_writable(json_file)
     with placing.on(scheduler):

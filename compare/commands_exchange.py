@@ -38,7 +38,7 @@ def judge(folder, case_folder, require, json_file):
 
     Files alone are read: nothing of the program runs. What it left out is not judged, and the answer says so.
     """
-    from compare.checking.saving import save_case
+    from compare.checking.saying.saving import save_case
     from compare.exchange.judging import judge as judge_folder
 
     files.check_writable(json_file)

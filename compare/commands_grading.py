@@ -3,7 +3,7 @@
 import click
 
 from compare import contract, files, plain
-from compare.checking.result import REQUIRED
+from compare.checking.saying.result import REQUIRED
 from compare.options import FILE, SCHEDULER, SEED, PathOption, say
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from compare import cells, contract, environment, limits
-from compare.checking.trial import RIGHT
+from compare.checking.judging.trial import RIGHT
 from compare.progress import progress_bar
 from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted

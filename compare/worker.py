@@ -54,11 +54,11 @@ def _task(name):
 
         return measure
     if name == "trial":
-        from compare.checking.trial import trial
+        from compare.checking.judging.trial import trial
 
         return trial
     if name == "sharpness":
-        from compare.checking.sharpness import measure as measure_sharpness
+        from compare.checking.judging.sharpness import measure as measure_sharpness
 
         return measure_sharpness
     if name == "defect_training":

@@ -10,8 +10,8 @@ from documentation import ROOT
 from strangers import CONV, POOL, SOFTMAX
 
 import compare
-from compare.checking import explaining
-from compare.checking.result import BrokenError
+from compare.checking.calling import explaining
+from compare.checking.saying.result import BrokenError
 
 TUTORIAL = "import numpy as np\n" + CONV + POOL + SOFTMAX
 WRONG = TUTORIAL.replace("d_filters[f] += d_out", "d_filters[f] = d_out")

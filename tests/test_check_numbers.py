@@ -8,7 +8,7 @@ from strangers import BATCH, CONV, FUNCTIONS, POOL, SOFTMAX
 
 import compare
 from compare.cells import write_result
-from compare.checking.judgement import AVERAGE_POOLING
+from compare.checking.judging.judgement import AVERAGE_POOLING
 from compare.verdict import probes
 from compare.verdict.judge import judge_probe
 from compare.verdict.observe import observe
@@ -100,7 +100,7 @@ def test_a_dtype_that_was_not_asked_for_is_a_finding(case, written):
 
 
 def test_a_case_without_numbers_is_not_saved(written, tmp_path):
-    from compare.checking.saving import save_case
+    from compare.checking.saying.saving import save_case
 
     assert save_case(compare.check(written(CONV, DTYPES["conv complex"][1:3])), tmp_path / "case") is None
     assert not (tmp_path / "case").exists()

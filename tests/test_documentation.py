@@ -9,7 +9,7 @@ from documentation import ROOT, blocks, comparable, run
 from write_pages import excerpt, renewed
 
 from compare import evidence, output, starts, training
-from compare.checking import sharpness
+from compare.checking.judging import sharpness
 from compare.clock import speed as timing
 from compare.verdict.defects import DEFECTS
 

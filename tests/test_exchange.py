@@ -14,7 +14,7 @@ from documentation import ROOT
 from test_check import ABSENT, run_command
 
 from compare import cells
-from compare.checking.judgement import judge_subject
+from compare.checking.judging.judgement import judge_subject
 from compare.exchange.asking import write_probes
 from compare.exchange.comparing import allowance
 from compare.exchange.judging import judge

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import compare
-from compare.checking import finding, loading
-from compare.checking.stranger import Stranger
-from compare.checking.things import inventory
+from compare.checking.finding import loading, subjects
+from compare.checking.process.stranger import Stranger
+from compare.checking.process.things import inventory
 
 FOREIGN = Path(__file__).parent / "foreign"
 # How many quantities pass at least: a layer alone has few.
@@ -219,7 +219,7 @@ def test_what_does_not_concern_a_complaint_is_not_varied(name, monkeypatch):
     ask = Stranger.ask
     monkeypatch.setattr(Stranger, "ask", lambda self, do, **more: calls.append(do) or ask(self, do, **more))
     with loading.stranger_of(str(FOREIGN / name), 1, 60) as stranger:
-        assert finding.find(str(FOREIGN / name), stranger).subject is not None
+        assert subjects.find(str(FOREIGN / name), stranger).subject is not None
     assert calls.count("call") < 5000
 
 

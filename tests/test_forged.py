@@ -11,8 +11,8 @@ from strangers import CONV
 from test_cells import code, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
-from compare.checking import answers, messages
-from compare.checking.stranger import Stranger, _TimedOut
+from compare.checking.process import answers, messages
+from compare.checking.process.stranger import Stranger, _TimedOut
 from compare.forms import fits
 
 BYTES = {

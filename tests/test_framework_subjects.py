@@ -8,7 +8,7 @@ import pytest
 from strangers import CONV, POOL, SOFTMAX
 
 import compare
-from compare.checking import finding, loading
+from compare.checking.finding import loading, subjects
 from compare.contract import UnavailableError
 
 ENDS = {
@@ -319,5 +319,5 @@ def test_finding_loads_no_framework(written):
     before = set(sys.modules)
     place = written("import numpy as np\n" + CONV)
     with loading.stranger_of(place, 1, 60) as stranger:
-        finding.find(place, stranger)
+        subjects.find(place, stranger)
     assert not {"torch", "tensorflow", "keras", "onnxruntime"} & (set(sys.modules) - before)

@@ -9,7 +9,7 @@ import pytest
 
 import compare
 from compare import cli
-from compare.checking.result import REQUIRED
+from compare.checking.saying.result import REQUIRED
 
 FOREIGN = Path(__file__).parent / "foreign"
 

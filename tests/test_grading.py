@@ -14,7 +14,7 @@ import pytest
 
 import compare
 from compare import cells, contract
-from compare.checking import trying
+from compare.checking.calling import trying
 from compare.cli import main
 from compare.grading import copies, expected, marking, rubric, run, submissions, writing
 

@@ -16,7 +16,7 @@ import pytest
 
 import compare
 from compare import cells, contract, placed, placing
-from compare.checking.sharpness import sharpness
+from compare.checking.judging.sharpness import sharpness
 from compare.grading import run
 
 SLEEP = "import sys, time\nopen(sys.argv[1] + '.at-work', 'w').close()\ntime.sleep(300)\n"

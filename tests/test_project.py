@@ -38,6 +38,7 @@ def test_the_two_commands_are_those_of_tox_and_ci():
 
 LONGEST = 300  # lines of a file of code
 GROUND = ("numpy_cnn", "torch_cnn", "keras_cnn")
+CHECKING = ("process", "calling", "judging", "finding", "frameworks", "saying")  # each uses those before it alone
 
 
 def modules():
@@ -75,5 +76,8 @@ def test_imports_go_one_way():
             assert rooms <= {name.split(".")[0]}, name
         if name.startswith("compare.verdict"):
             assert not [each for each in used if each.startswith(("compare.checking", "compare.pages"))], name
-        if name.startswith("compare.checking"):
+        if name.startswith("compare.checking."):
+            room = name.split(".")[2]
+            beside = {each.split(".")[2] for each in used if each.startswith("compare.checking.")}
+            assert room == "run" or beside <= set(CHECKING[: CHECKING.index(room) + 1]), name
             assert not [each for each in used if each.startswith(("compare.pages", "compare.cli"))], name

@@ -9,8 +9,8 @@ import pytest
 from documentation import ROOT
 
 from compare import pytest_plugin
-from compare.checking.judgement import Judgement
-from compare.checking.result import CheckResult
+from compare.checking.judging.judgement import Judgement
+from compare.checking.saying.result import CheckResult
 
 TUTORIAL = ROOT / "docs" / "examples" / "my_cnn.py"
 

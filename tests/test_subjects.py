@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from strangers import BATCH, CONTRACT, CONV, FUNCTIONS, NETWORK, POOL, SOFTMAX, TRAINED
 
-from compare.checking import finding, loading
+from compare.checking.finding import loading, subjects
 from compare.contract import BACKWARD, PARAMETERS, NotOfferedError
 from numpy_cnn.layers import Layers
 
@@ -36,7 +36,7 @@ def ended():
 
 def find(target):
     """The subject of what is found at a target, in a process that lasts as long as the test."""
-    return finding.find(target, OPEN.enter_context(loading.stranger_of(target, 1, 60))).subject
+    return subjects.find(target, OPEN.enter_context(loading.stranger_of(target, 1, 60))).subject
 
 
 def compare(subject, geometry=None, channels=1):
@@ -250,7 +250,7 @@ def test_python_2(written):
 def test_an_array_of_one_element(written):
     text = CONV.replace("out[i, j] = ", "float(np.array([[1.0]]))\n            out[i, j] = ")
     place = written(text)
-    problems = finding.find(place, OPEN.enter_context(loading.stranger_of(place, 1, 60))).problems
+    problems = subjects.find(place, OPEN.enter_context(loading.stranger_of(place, 1, 60))).problems
     line = text.split("\n").index(next(line for line in text.split("\n") if "float(" in line)) + 2
     ((name, why),) = problems.unconnected
     assert name == "Conv3x3" and f"TypeError at my_cnn.py:{line}: " in why

@@ -18,7 +18,7 @@ from test_cli import run
 
 import compare
 from compare import cells, cli, failure, files, plain
-from compare.checking.saving import save_case
+from compare.checking.saying.saving import save_case
 from compare.pages import again, report
 from numpy_cnn import plain_files
 

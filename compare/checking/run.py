@@ -8,18 +8,18 @@ import traceback
 from pathlib import Path
 
 from compare import cells
-from compare.checking import trying
-from compare.checking.chain import Subject
-from compare.checking.conventions import AVERAGE_POOLING
-from compare.checking.explaining import because
-from compare.checking.finding import Found, Problems, find, find_given
-from compare.checking.given import Given, by_name, pickled
-from compare.checking.judgement import Judgement, judge_subject
-from compare.checking.loading import ImportFailedError, NothingFoundError, inside, split, stranger_of
-from compare.checking.looking import look
-from compare.checking.result import BrokenError, CheckResult, required
-from compare.checking.stranger import PROJECT
-from compare.checking.things import SpentError, StrangersError
+from compare.checking.calling import trying
+from compare.checking.calling.explaining import because
+from compare.checking.finding.chain import Subject
+from compare.checking.finding.given import Given, by_name, pickled
+from compare.checking.finding.loading import ImportFailedError, NothingFoundError, inside, split, stranger_of
+from compare.checking.finding.subjects import Found, Problems, find, find_given
+from compare.checking.judging.conventions import AVERAGE_POOLING
+from compare.checking.judging.judgement import Judgement, judge_subject
+from compare.checking.judging.looking import look
+from compare.checking.process.stranger import PROJECT
+from compare.checking.process.things import SpentError, StrangersError
+from compare.checking.saying.result import BrokenError, CheckResult, required
 from compare.contract import NotOfferedError, UnavailableError
 from compare.graph import QUANTITIES
 from compare.verdict import probes
@@ -124,7 +124,7 @@ def _of_framework(spec, cases, path):
         inputs = Path(folder) / "probes.npz"
         arrays, meta = pack(Question.of(cases, probes.DTYPES, path))
         cells.write_result(inputs, meta, arrays)
-        (result,) = cells.run([{**spec, "inputs": str(inputs)}], module="compare.checking.cell")
+        (result,) = cells.run([{**spec, "inputs": str(inputs)}], module="compare.checking.frameworks.cell")
     if result.status == "broken":
         raise BrokenError(result.error)
     if result.status == "missing":

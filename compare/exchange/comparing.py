@@ -13,7 +13,7 @@ every known defect, put into two implementations at once.
 
 import numpy as np
 
-from compare.checking.picture import named
+from compare.checking.judging.picture import named
 from compare.graph import AXES
 from compare.verdict.allowances import Rounding
 

@@ -3,8 +3,8 @@
 import dataclasses
 
 from compare import cells
-from compare.checking.result import required
 from compare.checking.run import answer
+from compare.checking.saying.result import required
 from compare.exchange.reading import read
 from compare.verdict.packing import NOTES, pack_answer
 
@@ -17,7 +17,7 @@ def judge(folder, search=True, require=()):
         search: whether to look for a known defect where something differs.
         require: what must be there and judged, as of `compare.check`.
     Returns:
-        `compare.checking.result.CheckResult`.
+        `compare.checking.saying.result.CheckResult`.
     Raises:
         ValueError, OSError: as of `reading.read`; another word in `require`.
     """

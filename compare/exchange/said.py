@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from compare.checking.text import LABEL
+from compare.checking.saying.text import LABEL
 from compare.exchange.comparing import OUTCOMES
 from compare.exchange.pairing import COLUMNS
 from compare.graph import STAGE_OF, STAGE_ORDER

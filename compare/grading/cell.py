@@ -18,12 +18,12 @@ import numpy as np
 
 from compare import confine, guard, plain
 from compare.cells import THREAD_VARIABLES, write_result
-from compare.checking import text
-from compare.checking.loading import NothingFoundError
-from compare.checking.result import BrokenError
-from compare.checking.rows import FAILED
+from compare.checking.finding.loading import NothingFoundError
+from compare.checking.judging.rows import FAILED
 from compare.checking.run import check
-from compare.checking.saving import save_case
+from compare.checking.saying import text
+from compare.checking.saying.result import BrokenError
+from compare.checking.saying.saving import save_case
 from compare.contract import UnavailableError
 from compare.grading import copies, submissions
 from compare.verdict import probes

@@ -50,7 +50,7 @@ def plan(user=None, memory=2 << 30, frameworks=(), hide=()):
             *confine.SYSTEM,
             *sorted(python),
             *packages,
-            *(str(ROOT / "compare" / "checking" / name) for name in CALLER),
+            *(str(ROOT / "compare" / "checking" / "process" / name) for name in CALLER),
         ],
         "hide": [
             *map(str, hide),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from compare.checking.trying import NO_TIME
+from compare.checking.calling.trying import NO_TIME
 from compare.grading.expected import defects_of
 
 FAILED = ("differs", "raised", "hung", "crashed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compare import contract, plain
-from compare.checking.result import required
+from compare.checking.saying.result import required
 from compare.graph import STAGE_ORDER
 
 NOT_GRADED = ("not run", "optimiser alone")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compare import cells, files, guard, kept, limits, placing, plain, progress
-from compare.checking.result import required
+from compare.checking.saying.result import required
 from compare.contract import UndecidedError, unknown
 from compare.grading import expected as declared
 from compare.grading import isolation, marking, rubric, submissions, writing

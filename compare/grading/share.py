@@ -2,8 +2,8 @@
 
 import functools
 
-from compare.checking import text
 from compare.checking.run import check
+from compare.checking.saying import text
 from compare.contract import unknown
 from compare.grading import marking
 from compare.grading.rubric import PARTS

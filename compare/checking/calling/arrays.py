@@ -1,0 +1,62 @@
+"""The arrays that the code keeps and gives: where they are, and what their names say."""
+
+import re
+
+import numpy as np
+
+from compare.checking.calling.words import INPUT_WORDS, plain
+
+
+def real(x):
+    """An array as real numbers: the real part of complex ones, objects as floats (NaN where they are none)."""
+    x = np.asarray(x)
+    if x.dtype.kind != "O":
+        return x.real
+    try:
+        return x.astype(np.float64)
+    except (TypeError, ValueError):
+        return np.full(x.shape, np.nan)
+
+
+def same(one, other):
+    """Whether two arrays hold the same, NaN included, of whatever dtype."""
+    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc" and other.dtype.kind in "fc")
+
+
+def arrays_of(code, kinds="f"):
+    """{path: array} of what an object of the code keeps; the same array at two paths is the same object here.
+
+    `kinds`: of NumPy's dtypes, floating-point alone.
+    """
+    same: dict = {}
+    return {path: same.setdefault(which, array) for path, (array, which) in code.arrays(kinds).items()}
+
+
+def named(path):
+    """A path as a reader would write it: "params[W]", "conv.filters"."""
+    parts = [s if isinstance(s, str) and s[:1] == "." else f"[{s}]" for s in path]
+    return "".join(parts).lstrip(".")
+
+
+def is_gradient(path):
+    """Whether the names on a path say that a gradient is kept there: d_filters, dW, grads[W]."""
+    for step in path:
+        name = str(step).lstrip("._").lower()
+        if (
+            any(word in name for word in ("grad", "delta", "nabla"))
+            and not is_memory((name,))
+            or name in ("err", "error")
+        ):
+            return True
+        if name.startswith("d") and not name.startswith(("dense", "data", "decoder", "depth", "dim", "down")):
+            return True
+    return False
+
+
+def is_memory(path):
+    """Whether the names on a path say that it is neither a weight nor its gradient: last_input, cache, m_filters."""
+    words = ("veloc", "moment", "cache", "last", "prev", "input", "output", "image")
+    names = [plain(str(step).lstrip("._")) for step in path]
+    if re.search(r"^[mv]_\w|\w_[mv]$", str(path[-1]).lstrip("._")):  # of momentum or Adam
+        return True
+    return any(name in INPUT_WORDS or any(word in name for word in words) for name in names)

@@ -1,0 +1,167 @@
+"""Somebody else's code: where it is, what it holds, and the subject that can be made of it."""
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from compare.checking.calling import naming, trying
+from compare.checking.calling.explaining import is_users
+from compare.checking.calling.naming import OTHERS
+from compare.checking.finding import functions, models, whole
+from compare.checking.finding.connecting import Problems, of_classes
+from compare.checking.finding.loading import NothingFoundError, files_of, load, neighbours, run_loading, split
+from compare.checking.process.things import Class, Function, inventory
+
+INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
+NETWORKS = re.compile("cnn|net(?![a-z])|network|model|classifier", re.I)
+
+
+@dataclass
+class Found:
+    """What a target holds.
+
+    subject: a class with the contract's constructor and those methods that the code offers; None for a framework's.
+    listed: (name, framework, module, file) of models of a framework that are to be looked at in a process of their own.
+    left_out: sentences about files and statements that were not taken.
+    parts: the classes and functions of the code by name.
+    """
+
+    subject: Any
+    problems: Problems
+    listed: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
+    parts: dict = field(default_factory=dict)
+
+
+def find(target, stranger):
+    """What a target holds.
+
+    Args:
+        target: a .py file, a folder, a notebook, a module, or one of these with ":Name" of one class, or of a function
+            that makes a framework's model, or of such a model.
+        stranger: a `Stranger`, in which the code is loaded.
+    Raises:
+        NothingFoundError: nothing there can be checked, or there is no such name.
+        FileNotFoundError: no such file, folder or module.
+        ImportFailedError: the code raises while it is imported.
+        UnavailableError: it needs a framework that is not installed.
+    """
+    place, name = split(target)
+    problems = Problems()
+    left_out: list[str] = []
+    modules = load(place, stranger, left_out)
+    found = {key: value for module in modules for key, value in inventory(stranger, module).items()}
+    files = [str(file) for file in files_of(place)]
+    theirs = {key: value for key, value in found.items() if _own(value, files)}
+    classes = _first_own({key: value for key, value in theirs.items() if isinstance(value, Class)}, files)
+    own = {key: value for key, value in theirs.items() if isinstance(value, Function)}
+    stranger.noticed()
+    listed = models.candidates(found, classes, own, stranger.told["frameworks"])
+    if name:
+        listed = models.named(found[name], stranger.told["frameworks"]) if name in found else []
+        if not listed and not isinstance(found.get(name), Class):
+            raise NothingFoundError(f"{place} has no class {name!r}{_hint(name, classes)}")
+        own = own if isinstance(found[name], Class) else {}
+        classes = {name: found[name]} if isinstance(found[name], Class) else {}
+    subject = _contract(classes)
+    plain = {key: cls for key, cls in classes.items() if not models.from_framework(cls)}
+    if subject is None and not (name and listed):
+        aside = {} if name else _aside(place, stranger, left_out)
+        subject = of_classes({**aside, **plain}, own, files, problems, aside=aside)
+    if subject is None and not name:
+        subject = _of_network(plain, functions.subject(own, files, problems), files, problems)
+    if subject is None and not problems.troubles:
+        subject = whole.subject(plain, files, problems)
+    if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
+        subject = of_classes(plain, own, files, problems, named=True)
+    if subject is None and not listed and not problems.unconnected and not problems.troubles:
+        raise NothingFoundError("; ".join([_nothing(target, [*classes, *own]), *left_out]))
+    return Found(subject, problems, listed, left_out, {**classes, **own})
+
+
+def _of_network(classes, subject, files, problems):
+    """The subject of functions, or of the class of a whole network that stands beside a few of them."""
+    if subject is None or "conv" in subject.plans:
+        return subject
+    apart = Problems()
+    found = whole.subject(classes, files, apart)
+    if found is None:
+        told, reason = dict(apart.unconnected), "it holds no weights of this network's shapes"
+        networks = [name for name, cls in classes.items() if _is_network(name, cls)]
+        problems.unconnected += [(name, told.get(name, reason)) for name in networks]
+    return found or subject
+
+
+def _is_network(name, cls):
+    ways = (naming.FORWARDS, (*naming.BACKWARDS, *whole.TRAINS))
+    return bool(NETWORKS.search(name)) and all(trying.method_of(cls, names) for names in ways)
+
+
+def _aside(place, stranger, left_out):
+    """Classes by name of the files beside one file of a package that are losses or optimisers by their names."""
+    found: dict = {}
+    for file, module in neighbours(place, stranger, left_out):
+        for key, value in inventory(stranger, module).items():
+            if isinstance(value, Class) and value.file == str(file) and OTHERS.search(key):
+                found[key] = value
+    return found
+
+
+def find_given(given, stranger):
+    """What classes and functions hold that were handed over as a `given.Given`. Raises as `find`."""
+    problems = Problems()
+    module = run_loading(lambda: stranger.load("given", data=given.data), ", ".join(given.names))
+    found = {key: value for key, value in inventory(stranger, module).items() if key in given.names}
+    classes = {key: value for key, value in found.items() if isinstance(value, Class)}
+    own = {key: value for key, value in found.items() if isinstance(value, Function)}
+    if framed := [key for key, value in classes.items() if models.from_framework(value)]:
+        raise NothingFoundError(f"{', '.join(framed)}: found a framework's model, wanted the file that it is in")
+    subject = _contract(classes) or of_classes(classes, own, (), problems) or functions.subject(own, (), problems)
+    if subject is None and not problems.troubles:
+        subject = whole.subject(classes, (), problems)
+    if subject is None and len(classes) == 1 and not problems.troubles:  # whatever it is called, it was handed over
+        subject = of_classes(classes, own, (), problems, named=True)
+    if subject is None and not problems.unconnected and not problems.troubles:
+        raise NothingFoundError(_nothing(", ".join(given.names), list(given.names)))
+    return Found(subject, problems)
+
+
+def _nothing(target, there):
+    return (
+        f"nothing to check in {target}: looked for a class with set_parameters (the contract), for layer classes named "
+        "Conv..., MaxPool..., Softmax... or Dense..., for functions named conv, maxpool, dense, softmax or "
+        "cross_entropy, and for a class of a whole network, of NumPy, torch.nn or Keras; found "
+        + (", ".join(there) or "no class and no function")
+        + _near(there)
+    )
+
+
+def _hint(name, known):
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.3)
+    return f"; did you mean {near[0]!r}?" if near else f"; found {', '.join(known) or 'none'}"
+
+
+def _near(names):
+    wanted = ("Conv3x3", "MaxPool2", "Softmax", "Dense", "conv_forward", "maxpool_forward", "softmax", "cross_entropy")
+    pairs = [(name, difflib.get_close_matches(name, wanted, n=1, cutoff=0.6)) for name in names]
+    return "".join(f"; {name} is near to {near[0]}" for name, near in pairs if near and near[0] != name)
+
+
+def _own(thing, files):
+    """Whether a class or function was written by whoever wrote the code: not in NumPy, SciPy or Python's library."""
+    file = getattr(thing, "file", None)
+    return file is not None and is_users(file) and (not INSTALLED.search(file) or any(map(INSTALLED.search, files)))
+
+
+def _first_own(classes, files):
+    """The classes, those that are only imported last; without exceptions."""
+    ordered = sorted(classes, key=lambda name: classes[name].file not in files)
+    return {name: classes[name] for name in ordered if not classes[name].exception}
+
+
+def _contract(classes):
+    for cls in classes.values():
+        if "set_parameters" in cls.methods and any(method in cls.methods for method in whole.CONTRACT):
+            return whole.as_contract(cls)
+    return None

@@ -1,0 +1,1 @@
+"""Models of a framework, watched while they run: what `finding` is for NumPy."""
