@@ -9,6 +9,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
+# what an optimiser of PyTorch imports: in its builds for CUDA that is Triton, which crashes once TensorFlow is there
+import torch._dynamo  # isort: skip
+
 import keras
 import numpy as np
 import tensorflow as tf
