@@ -63,6 +63,28 @@ def test_targets_that_are_none(target, says, tmp_path):
     assert says in text
 
 
+NO_SOURCES = {
+    "pipe": os.mkfifo,
+    "folder": os.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "20 GB": lambda path: path.touch() or os.truncate(path, 20 << 30),
+}
+
+
+@pytest.mark.parametrize("what", NO_SOURCES)
+def test_what_is_no_source_is_not_read(what, tmp_path):
+    """Beside a layer it is left out, and said to be; alone, however deep inside, there is nothing to check."""
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "pool.py").write_text("import numpy as np\n" + POOL)
+    NO_SOURCES[what](tmp_path / "beside" / "conv.py")
+    result = compare.check(str(tmp_path / "beside"))
+    assert result.exit_code == 0 and "conv.py was left out: found no file of at most 16 MiB" in str(result)
+    (tmp_path / "alone" / "inside").mkdir(parents=True)
+    NO_SOURCES[what](tmp_path / "alone" / "inside" / "conv.py")
+    with pytest.raises(ValueError, match=r"has no \.py files"):
+        compare.check(str(tmp_path / "alone"))
+
+
 def test_a_name_with_a_null(tmp_path):
     with pytest.raises(ValueError, match="target"):
         compare.check("a\0b.py")

@@ -42,11 +42,8 @@ def is_gradient(path):
     """Whether the names on a path say that a gradient is kept there: d_filters, dW, grads[W]."""
     for step in path:
         name = str(step).lstrip("._").lower()
-        if (
-            any(word in name for word in ("grad", "delta", "nabla"))
-            and not is_memory((name,))
-            or name in ("err", "error")
-        ):
+        says = any(word in name for word in ("grad", "delta", "nabla")) and not is_memory((name,))
+        if says or name in ("err", "error"):
             return True
         if name.startswith("d") and not name.startswith(("dense", "data", "decoder", "depth", "dim", "down")):
             return True

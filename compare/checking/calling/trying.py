@@ -38,18 +38,18 @@ class Complaints:
     """
 
     def __init__(self):
-        self.raised, self.else_ = {}, False
+        self.raised, self.ran = {}, False  # whether an attempt got past the code
 
     def add(self, layouts, error):
         """Note what came of an attempt; what was not possible at all, since the code was not called, says nothing."""
         if isinstance(error, RaisedError):
             self.raised[layouts] = (error.raised["texts"][0], str(error.raised["frames"]))
         elif not isinstance(error, NotOfferedError):
-            self.else_ = True
+            self.ran = True
 
     def same(self, other):
         """Whether the code raised in all that was possible, and the same in what was possible both times."""
-        if other is None or self.else_ or other.else_:
+        if other is None or self.ran or other.ran:
             return False
         both = self.raised.keys() & other.raised.keys()
         return bool(both) and all(self.raised[each] == other.raised[each] for each in both)

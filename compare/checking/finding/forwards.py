@@ -87,9 +87,7 @@ class _Search:
         for forward, (sizes, same), make in [*ways, *itertools.product(self.forwards, geometries[:1], self.guesses)]:
             if (forward, make) in self.first and {*same, padding} <= self.idle[forward, make]:
                 continue
-            if (
-                self.cls.stranger.worked > self.end
-            ):  # what was not tried may be the way: it is not held against the code
+            if self.cls.stranger.worked > self.end:  # what was not tried may be the way: no charge against the code
                 if self.agreed:
                     break
                 seconds = self.cls.stranger.limit / SHARE
@@ -98,9 +96,8 @@ class _Search:
             if tried is None or (make in self.guesses and not tried.agreed):
                 continue
             if tried.agreed and tried.same and best is not None and _shape_at(tried, best.sizes):
-                tried = dataclasses.replace(
-                    tried, same=best.same
-                )  # right for one channel, and wrong for those it takes
+                # right for one channel, and wrong for those that it takes
+                tried = dataclasses.replace(tried, same=best.same)
             best = tried if best is None or tried.score > best.score else best
             if best.agreed:
                 self.agreed = True

@@ -1,6 +1,7 @@
 """The files of a target, loaded in the process of the code."""
 
 import contextlib
+import os
 import re
 import sys
 from importlib.machinery import PathFinder
@@ -21,6 +22,9 @@ DEFINED = re.compile(r"^(async )?(def|class) ", re.M)
 RELATIVE = re.compile(r"^\s*from\s+(\.+)", re.M)
 LAYERS = re.compile(r"^(class|def) \w*(conv|pool)", re.I | re.M)
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
+
+LARGEST = 1 << 24  # bytes of a source: more is data, or damage
+NO_SOURCE = f"found no file of at most {LARGEST >> 20} MiB that can be read"
 
 
 class NothingFoundError(ValueError):
@@ -43,13 +47,19 @@ def split(target):
     return target, ""
 
 
+def _is_source(path):
+    """Whether something named like a source can be read as one: a pipe, a device or a folder never ends, or is none."""
+    return path.is_file() and path.stat().st_size <= LARGEST and os.access(path, os.R_OK)
+
+
 def inside(place):
     """The folder itself, or where no file in it defines a layer, the nearest one inside that has some that do."""
     path = Path(place)
     if not path.is_dir():
         return place
     deeper = [file for depth in range(1, 4) for file in path.glob("*/" * depth + "*.py")]
-    files = [file for file in deeper if not SKIPPED.match(file.name) and not _hidden(file.relative_to(path))]
+    shown = [file for file in deeper if not SKIPPED.match(file.name) and not _hidden(file.relative_to(path))]
+    files = [file for file in shown if _is_source(file)]
     found = {file.parent for file in files if LAYERS.search(file.read_text(errors="replace"))}
     nearest = min(found, key=lambda folder: (len(folder.parts), str(folder)), default=path)
     return place if nearest == path else str(nearest)
@@ -60,15 +70,22 @@ def _hidden(path):
 
 
 def files_of(place):
-    """The files that a place stands for: all of a folder, those first that are named like layers."""
+    """The files that a place stands for: all of a folder, those first that are named like layers.
+
+    Raises:
+        NothingFoundError: one file that is too large, or that may not be read.
+    """
     path = Path(place)
+    if path.is_file() and not _is_source(path):
+        raise NothingFoundError(f"{place}: {NO_SOURCE}")
     if not path.is_dir():
         return [path.resolve()] if path.is_file() else []
-    names = [next((stem for stem in stems if (path / f"{stem}.py").is_file()), None) for stems in FILES]
+    names = [next((stem for stem in stems if _is_source(path / f"{stem}.py")), None) for stems in FILES]
     first = [path / f"{stem}.py" for stem in names if stem]
-    if not first and (path / "__init__.py").is_file():
+    if not first and _is_source(path / "__init__.py"):
         first = [path / "__init__.py"]
     rest = [file for file in sorted(path.glob("*.py")) if file not in first and not SKIPPED.match(file.name)]
+    rest = [file for file in rest if _is_source(file)]
     return [file.resolve() for file in [*first, *rest]]
 
 
@@ -76,6 +93,7 @@ def load(place, stranger, left_out):
     """Numbers of the loaded modules. Of a folder what cannot be loaded is left out, unless nothing can."""
     files = files_of(place)
     path = Path(place)
+    left_out += [f"{file.name} was left out: {NO_SOURCE}" for file in path.glob("*.py") if not _is_source(file)]
     if path.is_dir() and not files:
         raise NothingFoundError(f"{place} has no .py files")
     if not files and (path.suffix in (".py", ".ipynb") or not all(part.isidentifier() for part in place.split("."))):
