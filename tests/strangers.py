@@ -66,7 +66,7 @@ class Softmax:
         for i, gradient in enumerate(d_out):
             if gradient == 0:
                 continue
-            e = np.exp(self.last_totals)
+            e = np.exp(self.last_totals - self.last_totals.max())
             total = e.sum()
             d_t = -e[i] * e / total ** 2
             d_t[i] = e[i] * (total - e[i]) / total ** 2

@@ -9,8 +9,12 @@ from strangers import BATCH, CONV, FUNCTIONS, POOL, SOFTMAX
 import compare
 from compare.cells import write_result
 from compare.checking.judging.judgement import AVERAGE_POOLING
-from compare.verdict import probes
+from compare.verdict import arbiter, check_probes
+from compare.verdict.allowances import Rounding, Stages
+from compare.verdict.changed import ChangedStages
+from compare.verdict.expected import Expected
 from compare.verdict.judge import judge_probe
+from compare.verdict.network import Network
 from compare.verdict.observe import observe
 from compare.verdict.packing import PATH, Question, by_case, pack_answer
 from compare.verdict.path import judge_path
@@ -123,7 +127,7 @@ class Lacking(Layers):
 
 
 def observed(implementation, tmp_path):
-    cases, path = [case for case in probes.check_probes() if case.name == "mnist-size"], probes.check_path()
+    cases, path = [case for case in check_probes.batches() if case.name == "mnist-size"], check_probes.path()
     found, noted = observe(Question.of(cases, ["float64"], path), implementation)
     arrays, meta = pack_answer(found, noted)
     write_result(tmp_path / "result.npz", meta, arrays)  # as a cell does
@@ -211,3 +215,36 @@ def test_a_gradient_that_is_too_large_by_the_batch(forgotten, written):
     (line,) = [line for line in str(result).splitlines() if line.startswith(PARTS[forgotten][2])]
     assert "DIFFERS" in line and "2 times what it should be, everywhere" in line, line
     assert line.endswith("by the convention: divided at the parameters")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_large_logits_show_does_not_hang_on_the_seed(seed):
+    """Beside small ones the label has probability 0; alone 1, in the batch before it too, so that -1 / p is finite."""
+    beside, known = (case for case in check_probes.batches(seed) if case.name in check_probes.LARGE)
+    for case, rows in ((beside, 2), (known, 1)):
+        case = case.rounded("float32")
+        logits, labels = case.inputs["logits"][:rows], case.labels[:rows]
+        assert np.diff(np.sort(np.append(logits, 0))).min() >= 1000
+        assert ((logits.argmax(axis=1) == labels) == (case.name == known.name)).all()
+    images, labels = known.earlier_batch()
+    before = Layers(**known.geometry, dtype="float64")
+    before.set_parameters(known.parameters)
+    assert before.activations(images, labels)["probabilities"][0, labels[0]] == 1
+
+
+@pytest.mark.parametrize("seed", [0, 4, 1051])
+def test_a_softmax_without_its_shift_on_the_way_back(tmp_path, seed):
+    """The Jacobian of exponentials of 1e5: wrong with every seed, named, and said to be only there."""
+    (tmp_path / "cnn.py").write_text("import numpy as np\n" + SOFTMAX.replace(" - self.last_totals.max()", ""))
+    result = compare.check(tmp_path / "cnn.py", seed=seed)
+    assert [defect.name for (defect,) in result.judgement.diagnosis] == ["d_logits without a shift"]
+    assert "DIFFERS only at logits of 1e5" in str(result)
+
+
+def test_what_is_0_allows_a_changed_network_no_more():
+    """A gain over 0 would be endless: 1e-7 where 0 is right would be as good as any other number."""
+    case = next(case for case in check_probes.batches() if case.name == "large-known").rounded("float64")
+    network = Network(arbiter)
+    network.loss = lambda logits, labels: np.float64(1e-7)
+    stages = ChangedStages(Stages(arbiter, "valid", Rounding.of("float64")), network)
+    assert Expected(case, stages, {}).of("alone", "loss").allowance < 1e-12

@@ -9,7 +9,7 @@ import compare
 from compare import evidence, output
 from compare.evidence import COLUMNS, RIGHT
 from compare.graph import STAGE_ORDER
-from compare.verdict import arbiter, probes
+from compare.verdict import arbiter, check_probes
 from compare.verdict.defects import DEFECTS
 from compare.verdict.defects.defect import gives
 from compare.verdict.inserted import inserted
@@ -105,7 +105,9 @@ def numbers(change):
 
     Each number x stands as x / (1 + |x|), so that one tolerance is right for small and large; NaN as 2.
     """
-    question = Question.of(probes.check_probes(geometry=probes.SMALL), ["float64"], probes.check_path(0, probes.SMALL))
+    question = Question.of(
+        check_probes.batches(geometry=check_probes.SMALL), ["float64"], check_probes.path(0, check_probes.SMALL)
+    )
     found, noted = observe(question, inserted(Layers, change))
     there = tuple((key, value.shape) for key, value in found.items()), tuple(noted["raised"])
     x = np.concatenate([np.ravel(value) for value in found.values()])

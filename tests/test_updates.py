@@ -9,7 +9,7 @@ import compare
 import numpy_cnn.optimisers as right
 from compare import limits, output
 from compare.graph import OPTIMISERS
-from compare.verdict import probes, run
+from compare.verdict import check_probes, probes, run
 from compare.verdict.packing import Question, pack, unpack
 from compare.verdict.updates import ask, judge_updates, make_updates
 
@@ -192,7 +192,7 @@ def test_random_gradients_of_any_size_accuse_no_right_one(dtype, module, seed):
 
 
 def make_small():
-    path = probes.check_path(0, probes.SMALL, 2)
+    path = check_probes.path(0, check_probes.SMALL, 2)
     return make_updates(path)
 
 

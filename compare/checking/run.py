@@ -22,7 +22,7 @@ from compare.checking.process.things import SpentError, StrangersError
 from compare.checking.saying.result import BrokenError, CheckResult, required
 from compare.contract import NotOfferedError, UnavailableError
 from compare.graph import QUANTITIES
-from compare.verdict import probes
+from compare.verdict import check_probes, probes
 from compare.verdict.packing import Question, pack, pack_answer
 
 TIMEOUT = 60.0  # seconds
@@ -93,7 +93,7 @@ def _named(targets):
 
 
 def _check(name, given, timeout, threads, seed, search, require):
-    cases, path = probes.check_cases(seed)
+    cases, path = check_probes.cases(seed)
     spec = {"task": "check", "target": name, "threads": threads, "limit": timeout}
     if given is None and Path(name).suffix.lower() == ".onnx":
         found = Found(None, Problems())

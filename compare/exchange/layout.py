@@ -10,7 +10,7 @@ import numpy as np
 from compare import plain_files
 from compare.contract import PARAMETERS
 from compare.graph import QUANTITIES
-from compare.verdict import probes
+from compare.verdict import check_probes, probes
 from compare.verdict.packing import PATH
 
 VERSION = 1
@@ -61,7 +61,7 @@ class Folder:
 
 def folders(seed, dtypes):
     """A `Folder` for each probe of `check` and for its training path, in each dtype."""
-    cases, path = probes.check_cases(seed)
+    cases, path = check_probes.cases(seed)
     found = []
     for dtype in dtypes:
         found += [_of_probe(case.rounded(dtype)) for case in cases]

@@ -12,7 +12,7 @@ import numpy as np
 from compare import forms, limits, plain, plain_files
 from compare.contract import PARAMETERS
 from compare.exchange.layout import GIVEN, HEADER, LABELS, MANIFEST, SUFFIX, VERSION, folders, read_answer
-from compare.verdict import probes
+from compare.verdict import check_probes, probes
 
 LARGEST = 1 << 20  # bytes of a manifest; one of both dtypes has 60,000
 FORM = {
@@ -99,7 +99,7 @@ def read(folder):
         about["format"],
         dtypes,
         _cases(asked, given),
-        _path(asked, given, probes.check_cases(about["seed"])[1].name),
+        _path(asked, given, check_probes.cases(about["seed"])[1].name),
         found,
         answered or dtypes,
         _gaps(asked, found),

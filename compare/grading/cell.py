@@ -26,7 +26,7 @@ from compare.checking.saying.result import BrokenError
 from compare.checking.saying.saving import save_case
 from compare.contract import UnavailableError
 from compare.grading import copies, submissions
-from compare.verdict import probes
+from compare.verdict import check_probes, probes
 from compare.worker import end_with_parent
 
 STATUS = {0: "agrees", 1: "differs", 3: "incomplete"}  # by exit code; of 4 it is that of the check
@@ -157,7 +157,7 @@ def _defect(defect):
 
 def _shown_by(failed):
     """The input that shows it, in words: the first probe of those that do."""
-    words = {case.name: case.why for case in probes.check_cases(0)[0]}
+    words = {case.name: case.why for case in check_probes.cases(0)[0]}
     row = failed[0]
     if row["stage"] == "training path":
         return f"{probes.PATH_STEPS} steps of training, in {row['dtype']}"

@@ -61,8 +61,10 @@ class ChangedStages:
         size = _largest(value)
         allowance = ULPS * self.rounding.unit * size + self.rounding.tiny  # the change itself may round as well
         if right is not None:
-            gain = max(1.0, size / max(_largest(right.value), self.rounding.tiny))
-            allowance = max(allowance, _largest(right.allowance) * gain)
+            right_size, right_allowance = _largest(right.value), _largest(right.allowance)
+            # of what is 0 but for rounding nothing can be told to be larger, and its allowance is that of a difference
+            gain = max(1.0, size / right_size) if right_size > right_allowance else 1.0
+            allowance = max(allowance, right_allowance * gain)
         return Bounded(value, np.full(value.shape, allowance))
 
 

@@ -183,13 +183,14 @@ def diagnose(evidence, candidates, pairs=True):
     """
     if not evidence.failed:
         return []
+    candidates = [way for defect in candidates for way in defect.ways]
     first = evidence.failed[0]
     clear = [row for row in evidence.failed if row["stage"] != "training path"]
     singles = [d for d in _of_all(evidence, clear, candidates) if _may(evidence, d, first)]
     singles = [d for d in singles if evidence.explained([d.change], evidence.failed) is None]
     singles = [d for d in singles if evidence.explained([d.change], evidence.rows) is None]
     if singles or not pairs:
-        return [(d,) for d in singles]
+        return [(d,) for d in {d.name: d for d in singles}.values()]
     found = []
     for one in [d for d in candidates if _may(evidence, d, first) and evidence.explained([d.change], [first]) is None]:
         left = evidence.explained([one.change], evidence.failed) or evidence.explained([one.change], evidence.rows)

@@ -135,7 +135,8 @@ def scaled(images):
     return images / 255 - 0.5
 
 
-def _random(name, why, shape, filters, classes, padding, rng, **more):
+def random_probe(name, why, shape, filters, classes, padding, rng, **more):
+    """A `Probe` of random images `shape`, (N, H, W, C), labels and parameters, numbers of all bits."""
     images = rng.uniform(-0.5, 0.5, shape)
     images *= np.linspace(0.5, 2.0, shape[3])  # channels that cannot be mistaken for each other
     parameters = params.random_parameters(shape[1:], filters, classes, padding, rng)
@@ -160,7 +161,7 @@ def make_probes(dataset, seed=0):
     flat[:, :, :6] = -0.5
     flat[0] = 0.25
     flat_parameters = params.random_parameters((12, 10, 1), 4, 5, "valid", rng)
-    large = _random("large-logits", "logits of 1e4 beside rows of about 1", (4, 10, 9, 1), 4, 6, "valid", rng)
+    large = random_probe("large-logits", "logits of 1e4 beside rows of about 1", (4, 10, 9, 1), 4, 6, "valid", rng)
     large.images[:2] *= 1e4 / 2
     tied = np.round(rng.uniform(-0.5, 0.5, (2, 6, 8, 2)), 1)
     tied[:, :, :4] = 0.5
@@ -170,10 +171,10 @@ def make_probes(dataset, seed=0):
         Probe("single", "one real digit: N = 1", digits[:1], labels[:1], start),
         Probe("ties", "flat regions: most windows tie", flat, np.array([0, 4, 2]), flat_parameters),
         large,
-        _random("rectangle", "H != W, both odd, C = 3, N = 5", (5, 11, 8 + 1, 3), 5, 7, "valid", rng),
-        _random("colour-same", "C = 3, padding same, odd width", (3, 8, 7, 3), 4, 6, "same", rng),
-        _random("definition", "judged by plain loops", (3, 7, 6, 2), 3, 4, "valid", rng, by_definition=True),
-        _random("definition-same", "judged by plain loops", (2, 5, 6, 3), 2, 3, "same", rng, by_definition=True),
+        random_probe("rectangle", "H != W, both odd, C = 3, N = 5", (5, 11, 8 + 1, 3), 5, 7, "valid", rng),
+        random_probe("colour-same", "C = 3, padding same, odd width", (3, 8, 7, 3), 4, 6, "same", rng),
+        random_probe("definition", "judged by plain loops", (3, 7, 6, 2), 3, 4, "valid", rng, by_definition=True),
+        random_probe("definition-same", "judged by plain loops", (2, 5, 6, 3), 2, 3, "same", rng, by_definition=True),
         Probe(
             "definition-ties",
             "ties, judged by plain loops",
@@ -191,102 +192,3 @@ def make_path(dataset, seed=0, steps=PATH_STEPS):
     chosen = rng.integers(0, len(dataset.train_images), (steps, PATH_BATCH))
     images = np.stack([scaled(dataset.train_images[batch]) for batch in chosen])
     return Path("digits", images, dataset.train_labels[chosen], params.start_parameters(images.shape[2:], seed=seed))
-
-
-def _few_bits(rng, levels, unit, shape):
-    """Multiples of `unit`, at most `levels` of it and never 0: so few bits that sums of products stay exact."""
-    return rng.integers(1, levels + 1, shape) * rng.choice([-unit, unit], shape)
-
-
-def _exact(name, why, shape, filters, classes, padding, rng, flat=0):
-    """Few bits everywhere, and `flat` columns on the left that are all background, so that windows there tie."""
-    images = _few_bits(rng, 8, 1 / 16, shape)
-    images[:, :, :flat] = -0.5
-    rows = params.random_parameters(shape[1:], filters, classes, padding, rng)["dense_weight"].shape[0]
-    parameters = {
-        "conv_weight": _few_bits(rng, 8, 1 / 8, (3, 3, shape[3], filters)),
-        "dense_weight": _few_bits(rng, 4, 2.0 ** -np.ceil(np.log2(2 * np.sqrt(rows)) + 1), (rows, classes)),
-        "dense_bias": _few_bits(rng, 8, 1 / 16, (classes,)),
-    }
-    return Probe(name, why, images, rng.permutation(np.arange(shape[0]) % classes), parameters, padding, exact=True)
-
-
-def _strokes(count, rng):
-    """Drawings of MNIST's size: strokes of full and half brightness on a flat background, scaled."""
-    images = np.full((count, 28, 28, 1), -0.5)
-    for image in images:
-        for _ in range(4):
-            row, column, length = rng.integers(4, 18, 2).tolist() + [int(rng.integers(4, 8))]
-            if rng.random() < 0.5:
-                image[row : row + 2, column : column + length] = rng.choice([0.5, 0.25, -0.125])
-            else:
-                image[row : row + length, column : column + 2] = rng.choice([0.5, 0.25, -0.125])
-    return images
-
-
-def _large(first, filters, classes, rng):
-    """Two rows of huge logits beside two of about 1.
-
-    The huge ones lie so far from each other and from 0 that exp overflows, or gives 0, in float32 where it does in
-    float64: an implementation without the right shift gives NaN at the same places in both.
-    """
-    why = "logits of 1e5 beside rows of about 1"
-    probe = _exact("large-logits", why, (4, *first), filters, classes, "valid", rng)
-    probe.images[:2] *= 2.0**18
-    weight, bias = probe.parameters["dense_weight"], probe.parameters["dense_bias"]
-    bias[:] = 0  # else these sums would not be exact
-    pool = arbiter.pool(arbiter.conv(probe.images[:2], probe.parameters["conv_weight"], "valid"))
-    while np.diff(np.sort(np.append(arbiter.dense(pool, weight, bias), 0))).min() < 1000:
-        weight[:] = rng.permuted(weight)
-    return probe
-
-
-MNIST = ((28, 28, 1), 8, 10)  # image, filters, classes: what all code can take
-SMALL = ((12, 10, 1), 4, 6)
-
-
-def check_probes(seed=0, geometry=MNIST):
-    """The cases of `compare.check`, quick and without a data set: the size of MNIST first, which all code can take.
-
-    Most are exact (see `Probe`), so that a tie is a tie in every dtype.
-
-    Args:
-        seed: of all numbers.
-        geometry: of the first, of that with large logits, and of the path: MNIST, or SMALL where all can take it.
-    """
-    rng = np.random.default_rng([seed, 3])
-    first, filters, classes = geometry
-    size = _exact(
-        "mnist-size", "28x28, flat background: most windows tie", (2, *first), filters, classes, "valid", rng, 5
-    )
-    if geometry == MNIST:
-        size.images[:] = _strokes(2, rng)
-    large = _large(first, filters, classes, rng)
-    return [
-        size,
-        large,
-        _random("random", "H != W, both even, numbers of all bits", (3, 8, 10, 1), 4, 6, "valid", rng),
-        _exact("odd", "H != W, both odd, flat columns", (3, 9, 13, 1), 4, 6, "valid", rng, flat=6),
-        _exact("one-image", "N = 1", (1, 8, 9, 1), 3, 5, "valid", rng, flat=4),
-        _exact("channels", "C = 3, N = 4", (4, 10, 8, 3), 5, 7, "valid", rng, flat=4),
-        _exact("same", "padding same, C = 2, flat columns", (3, 7, 8, 2), 5, 4, "same", rng, flat=4),
-        _exact("same-grey", "padding same, C = 1", (2, 8, 9, 1), 4, 5, "same", rng, flat=4),
-        # for code with limits: one filter, a square map, one whose half is whole
-        _exact("one-filter", "28x28, C = F = 1", (2, 28, 28, 1), 1, 5, "valid", rng, flat=8),
-        _exact("same-even", "padding same, 28x28", (2, 28, 28, 1), 8, 10, "same", rng, flat=8),
-    ]
-
-
-def check_path(seed=0, geometry=MNIST, steps=6):
-    """A short training path for `compare.check`: noise, in which no window ties once the weights have moved."""
-    rng = np.random.default_rng([seed, 4])
-    shape, filters, classes = geometry
-    images = rng.uniform(-0.5, 0.5, (steps, 2, *shape))
-    start = params.start_parameters(shape, filters, classes, seed=seed)
-    return Path("steps", images, rng.integers(0, classes, (steps, 2)), start)
-
-
-@functools.cache
-def check_cases(seed):
-    """The probes of `check`, a list of `Probe`, and its training path, a `Path`."""
-    return check_probes(seed), check_path(seed)

@@ -179,10 +179,11 @@ def _explain(judgement, evidence, declared, search):
     def telling(rows):
         return [r for r in rows if r["stage"] != "training path" and r["outcome"] in ("agrees", "differs")]
 
-    failed, agreeing = telling(evidence.failed), [r for r in telling(evidence.rows) if r["outcome"] == "agrees"]
+    failed, unlike = telling(evidence.failed), evidence.unexplained([], telling(evidence.rows))
     # a step follows the gradients that the code itself gives, right or wrong: of those no convention says anything
-    own = {id(row) for row in evidence.unexplained([], agreeing)}
+    own = {id(row) for row in unlike if row["outcome"] == "agrees"}
     clear = [row for row in telling(evidence.rows) if id(row) not in own]
+    wrong = len(unlike) - len(own)  # of another dtype alone is one that differs and is like what is right
     tried: list = []
     guards = _epsilons(evidence)
     # what is declared is tried with all of them first: a name may be wrong
@@ -191,7 +192,7 @@ def _explain(judgement, evidence, declared, search):
     for number, conventions in enumerate(sets):
         base = [convention.change for convention in conventions]
         left = len(failed)
-        if base and ({*known, *guards} & set(conventions) or len(evidence.unexplained(base, failed)) < left):
+        if base and ({*known, *guards} & set(conventions) or len(evidence.unexplained(base, failed)) < wrong):
             left = len(evidence.unexplained(base, clear))
         if not number or left < min(entry[0] for entry in tried):
             tried.append((left, number, conventions, base))

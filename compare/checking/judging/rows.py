@@ -1,7 +1,7 @@
 """Rows of a verdict that say more, or less, than what was measured: cut short, withdrawn, not reached."""
 
 from compare.graph import STAGE_OF, STAGE_ORDER, TASKS, task_of
-from compare.verdict import judge
+from compare.verdict import check_probes, judge
 from compare.verdict.packing import PATH
 
 LATE = ("update", "training path", "prediction")
@@ -71,7 +71,7 @@ def limits_of(rows, refused):
         (row["mode"], row["quantity"]) for row in rows if row["probe"] == FIRST_PROBE and row["outcome"] != "raised"
     }
     for row in rows:
-        optional = row["probe"] not in (FIRST_PROBE, "large-logits") and row["stage"] != "training path"
+        optional = row["probe"] not in (FIRST_PROBE, *check_probes.LARGE) and row["stage"] != "training path"
         if optional and row["outcome"] == "raised" and (row["mode"], row["quantity"]) in fine:
             limits.setdefault(row["probe"], row["note"])
             row |= judge.NOT_OFFERED

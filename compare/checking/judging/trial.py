@@ -3,7 +3,7 @@
 from compare import cells
 from compare.checking.judging.judgement import judge_answer
 from compare.contract import NotOfferedError
-from compare.verdict import probes
+from compare.verdict import check_probes
 from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted
 from compare.verdict.observe import observe
@@ -22,8 +22,8 @@ def trial(spec, implementation):
     Raises:
         NotOfferedError: it has nothing that could be judged.
     """
-    geometry = probes.SMALL
-    cases, path = probes.check_probes(geometry=geometry), probes.check_path(geometry=geometry)
+    geometry = check_probes.SMALL
+    cases, path = check_probes.batches(geometry=geometry), check_probes.path(geometry=geometry)
     rows = []
     question = Question.of(cases, [DTYPE], path)
     for name, stage, changes in [(RIGHT, "", ())] + [(d.name, d.stage, (d.change,)) for d in DEFECTS]:

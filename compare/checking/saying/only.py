@@ -6,6 +6,7 @@ def _sizes(probe):
 
 
 TRAITS = (
+    ("at logits of 1e5", lambda probe: abs(probe.inputs["logits"]).max() > 1e4),
     ("where H != W", lambda probe: probe.images.shape[1] != probe.images.shape[2]),
     ("with padding same", lambda probe: probe.padding == "same"),
     ("with more than one channel", lambda probe: probe.images.shape[3] > 1),

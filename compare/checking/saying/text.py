@@ -9,7 +9,7 @@ from compare.checking.judging.judgement import BESIDE
 from compare.checking.judging.rows import FAILED
 from compare.checking.saying.only import only_where
 from compare.graph import STAGE_OF, STAGE_ORDER
-from compare.verdict import probes
+from compare.verdict import check_probes
 
 WIDTH = 110  # of a line of notes
 LABEL = 19  # of a stage
@@ -126,7 +126,7 @@ def _of(row):
 def _telling(rows):
     """The row to show of those that failed: of a stage alone rather than of a whole pass."""
     order = {"differs": 0, "crashed": 1, "hung": 2, "raised": 3}
-    return min(rows, key=lambda row: (order[row["outcome"]], row["mode"] == "run", row["probe"] == "large-logits"))
+    return min(rows, key=lambda row: (order[row["outcome"]], row["mode"] == "run", row["probe"] in check_probes.LARGE))
 
 
 def _used(rows):
@@ -198,7 +198,7 @@ def _not_checked(result):
         else:
             names += [WHAT.get(quantity, quantity) for quantity in quantities if quantity in missing]
     found = [f"not checked: {', '.join(names)} (not offered)"] if names else []
-    words = {case.name: case.why for case in probes.check_cases(0)[0]}
+    words = {case.name: case.why for case in check_probes.cases(0)[0]}
     by_reason: dict[str, list] = {}
     for name, reason in result.judgement.limits.items():
         by_reason.setdefault(reason, []).append(words.get(name, name))

@@ -1,7 +1,7 @@
 """What a known defect is, and the two ways in which most of them are made: what a function gives, what it sees."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class Defect:
     looks: what one sees of it in the numbers.
     advice: what to do about it.
     change: makes it, in place, in a `Network`.
+    others: changes by which it may be made as well, that give other numbers where the right ones are lost.
     """
 
     name: str
@@ -25,6 +26,12 @@ class Defect:
     looks: str
     advice: str
     change: Callable[[Network], None]
+    others: tuple[Callable[[Network], None], ...] = ()
+
+    @property
+    def ways(self):
+        """The defect as each of its changes makes it."""
+        return [self, *(replace(self, change=change, others=()) for change in self.others)]
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,8 @@ class Change:
 
 
 def at(stage, *rows):
-    """The `Defect`s of one stage, from rows of name, change, looks and advice."""
-    return tuple(Defect(name, stage, looks, advice, change) for name, change, looks, advice in rows)
+    """The `Defect`s of one stage, from rows of name, change, looks, advice and other changes."""
+    return tuple(Defect(name, stage, looks, advice, change, tuple(more)) for name, change, looks, advice, *more in rows)
 
 
 def wrap(network, name, wrong):

@@ -75,6 +75,12 @@ def _unshifted(d, given):
     return np.where(np.isfinite(p), d, p)  # whatever it is divided by
 
 
+def _unshifted_rows(d, given):
+    """By the Jacobian, in which each entry holds the sum of all of them."""
+    lost = ~np.isfinite(_unshifted(d, given)).all(axis=1, keepdims=True)
+    return np.where(lost, np.nan, d)
+
+
 # fmt: off
 SOFTMAX = at(
     "softmax forward",
@@ -181,7 +187,8 @@ BACKWARD = at(
     ("gradient of a loss in bits", _back(lambda d, p, y: d / math.log(2)),
      "all gradients are 1.4427 times too large", "p - y belongs to the natural logarithm"),
     ("d_logits without a shift", gives("d_logits", _unshifted),
-     "NaN for large logits, though the probabilities are right", "make p - y from the shifted softmax too"),
+     "NaN for large logits, though the probabilities are right", "make p - y from the shifted softmax too",
+     gives("d_logits", _unshifted_rows)),
 )
 # fmt: on
 
