@@ -248,3 +248,16 @@ def test_what_is_0_allows_a_changed_network_no_more():
     network.loss = lambda logits, labels: np.float64(1e-7)
     stages = ChangedStages(Stages(arbiter, "valid", Rounding.of("float64")), network)
     assert Expected(case, stages, {}).of("alone", "loss").allowance < 1e-12
+
+
+def test_what_is_random_is_judged_alike_twice(tmp_path):
+    """The code's own random numbers begin alike in every process, so that an answer can be asked for again."""
+    (tmp_path / "pool.py").write_text(
+        "import random\nimport numpy as np\n"
+        + POOL.replace("x.max(axis=(1, 3))", "x.max(axis=(1, 3)) + np.random.rand() + random.random()")
+    )
+    first, second = (compare.check(tmp_path / "pool.py").judgement.rows for _ in range(2))
+    assert [row["max_abs_error"] for row in first] == pytest.approx(
+        [row["max_abs_error"] for row in second], rel=0, abs=0, nan_ok=True
+    )
+    assert any(row["outcome"] == "differs" for row in first)

@@ -6,7 +6,6 @@ from compare.checking.calling.trying import NO_TIME
 from compare.grading.expected import defects_of
 
 FAILED = ("differs", "raised", "hung", "crashed")
-JUDGED = (*FAILED, "agrees", "not reached")
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax")
 TOOL_ERROR = "tool error"
