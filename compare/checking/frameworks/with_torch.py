@@ -155,7 +155,8 @@ def _loss(seen, tap, kind, labels):
     labels = torch.from_numpy(np.array(labels, np.int64))
     if kind == "logits":
         return F.cross_entropy(out, labels)
-    return F.nll_loss(out if kind == "log-probabilities" else torch.log(out), labels)
+    true = out[torch.arange(len(labels)), labels]  # before the logarithm, whose gradient has no end where others are 0
+    return -(true if kind == "log-probabilities" else torch.log(true)).mean()
 
 
 def _array(tensor):
