@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.graph import PARAMETERS, STEP_OF
+from compare.graph import PARAMETERS, STEP_OF, STEPS, follow
 from compare.verdict.allowances import Bounded, Stages, corners, near_tie_filters, near_ties, whole_pass
 from compare.verdict.probes import LEARNING_RATE
 
@@ -211,16 +211,18 @@ class Expected:
         blamed on the update too, nor a right step on a gradient that was wrong when asked for.
         """
         name = quantity.removeprefix("step_")
-        if "step" not in self._same:
-            count = self.manner.step_images
+        count = self.manner.step_images
+        images, labels = self.images[:count], self.case.labels[:count]
+        if name == "loss":
             self.stages.at(None, LEARNING_RATE)
-            images, labels = self.images[:count], self.case.labels[:count]
+            loss = _loss_of_pass(self.stages, images, labels, self.parameters)
+            followed = self.right and count is None
+            return self._nearest(mode, quantity, loss, self._again(mode, "loss") if followed else None)
+        if "step" not in self._same:
+            self.stages.at(None, LEARNING_RATE)
             exact = self.case.exact and np.array_equal(self.stages.scale(images), images)
             self._same["step"] = whole_pass(self.stages, images, labels, self.parameters, exact)
         whole = self._same["step"]
-        if name == "loss":
-            followed = self.right and self.manner.step_images is None
-            return self._nearest(mode, quantity, whole["loss"], self._again(mode, "loss") if followed else None)
         gradients = {each: whole[f"d_{each}"] for each in PARAMETERS}
         expected = self.stages.update(self.parameters, gradients, LEARNING_RATE, {})[name]
         if not self.right or self.manner.step_images is not None:
@@ -240,3 +242,11 @@ class Expected:
         if other is None or found is None or found.shape != expected.value.shape:
             return expected
         return min((expected, other), key=lambda bounded: np.abs(found - bounded.value).max())
+
+
+def _loss_of_pass(stages, images, labels, parameters):
+    """The loss of `whole_pass` alone, without the way back."""
+    known = {name: np.asarray(parameters[name], np.float64) for name in PARAMETERS}
+    known |= {"images": stages.scale(images), "labels": labels}
+    forward = STEPS[: 1 + next(number for number, step in enumerate(STEPS) if "loss" in step.gives)]
+    return follow(stages.call, forward, known)["loss"]

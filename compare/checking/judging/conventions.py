@@ -183,6 +183,20 @@ def _guarded_backward(epsilon, guard):
     return change
 
 
+def _guarded_quotient(epsilon, guard):
+    """A gradient that is led through the softmax from -1 / p, with a p so kept from 0: (p - y) p / guard(p)."""
+
+    def change(network):
+        def loss_backward(logits, labels):
+            p = network.probabilities(logits)
+            true = p[np.arange(len(labels)), labels][:, None]
+            return (p - np.eye(p.shape[1])[labels]) * (true / guard(true, epsilon)) / len(p)
+
+        network.loss_backward = loss_backward
+
+    return change
+
+
 def _softmax_with(epsilon, in_the_sum):
     """A softmax that adds a number to the sum that it divides by, or to what comes out."""
 
@@ -196,24 +210,41 @@ def _softmax_with(epsilon, in_the_sum):
     return change
 
 
+def _kept_from_0(epsilon, guard):
+    """A softmax of which what comes out is kept from 0, or from 0 and 1."""
+    return lambda network: wrap(network, "probabilities", lambda right, z: guard(right(z), epsilon))
+
+
 # Small enough to leave a result as it is but for rare rows.
 SMALL = (*(10.0**-n for n in range(5, 21)), float(np.finfo(float).eps), float(np.finfo(np.float32).eps))
-SUMS = tuple(
-    Convention(
-        f"{epsilon:g} added to the sum of the softmax",
-        f"{epsilon:g} added to the sum that the softmax divides by is not needed: that sum is never below 1",
-        _softmax_with(epsilon, in_the_sum=True),
-    )
-    for epsilon in SMALL
-) + tuple(
-    Convention(
-        f"{epsilon:g} added to the probabilities",
-        f"{epsilon:g} added to each probability is too small to matter, and they no longer add up to 1",
-        _softmax_with(epsilon, in_the_sum=False),
-    )
-    for epsilon in SMALL
-)
 WAYS = (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends of", _bound))
+SUMS = (
+    tuple(
+        Convention(
+            f"{epsilon:g} {how} the probabilities",
+            f"{epsilon:g} {how} the probabilities is too small to matter, and they no longer add up to 1",
+            _kept_from_0(epsilon, guard),
+        )
+        for epsilon in SMALL
+        for how, guard in (("as the least of", np.maximum), ("at both ends of", _bound))
+    )
+    + tuple(
+        Convention(
+            f"{epsilon:g} added to the sum of the softmax",
+            f"{epsilon:g} added to the sum that the softmax divides by is not needed: that sum is never below 1",
+            _softmax_with(epsilon, in_the_sum=True),
+        )
+        for epsilon in SMALL
+    )
+    + tuple(
+        Convention(
+            f"{epsilon:g} added to the probabilities",
+            f"{epsilon:g} added to each probability is too small to matter, and they no longer add up to 1",
+            _softmax_with(epsilon, in_the_sum=False),
+        )
+        for epsilon in SMALL
+    )
+)
 # The ways in which a loss is made from probabilities: as they are, or kept from 0 by a small `epsilon`.
 GUARDS = (
     Convention(
@@ -243,6 +274,15 @@ GUARDS_BACKWARD = (
             f"p - y with {epsilon:g} {how} the logarithm",
             f"{epsilon:g} {how} the logarithm stays in p - y as well, which is off by no more than that",
             _guarded_backward(epsilon, guard),
+        )
+        for epsilon in SMALL
+        for how, guard in WAYS
+    ),
+    *(
+        Convention(
+            f"-1 / p with {epsilon:g} {how} the logarithm",
+            f"{epsilon:g} {how} the logarithm stays in -1 / p as well: the gradient is too small where p is as small",
+            _guarded_quotient(epsilon, guard),
         )
         for epsilon in SMALL
         for how, guard in WAYS

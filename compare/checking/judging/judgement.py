@@ -8,15 +8,12 @@ import numpy as np
 from compare.checking.judging.conventions import (
     ACTIVATED,
     AVERAGE_POOLING,
-    BATCH,
-    GUARDS,
-    GUARDS_BACKWARD,
     OF_ACTIVATED,
     OF_LOSS,
     SETS,
-    SUMS,
     Convention,
 )
+from compare.checking.judging.epsilons import epsilons
 from compare.checking.judging.picture import picture
 from compare.checking.judging.rows import (
     FAILED,
@@ -185,7 +182,7 @@ def _explain(judgement, evidence, declared, search):
     clear = [row for row in telling(evidence.rows) if id(row) not in own]
     wrong = len(unlike) - len(own)  # of another dtype alone is one that differs and is like what is right
     tried: list = []
-    guards = _epsilons(evidence)
+    guards = epsilons(evidence)
     # what is declared is tried with all of them first: a name may be wrong
     firsts = dict.fromkeys((*itertools.product(*declared), ()))
     sets = dict.fromkeys((*guards, *first, *conventions) for first in firsts for conventions in SETS)
@@ -219,36 +216,6 @@ def _explain(judgement, evidence, declared, search):
                 row |= {"outcome": "agrees", "passed": True, "allowance_used": np.nan, "note": "by convention"}
             elif id(row) in unexplained and row["outcome"] == "agrees":
                 row |= {"outcome": "differs", "passed": False, "note": f"by the convention: {conventions[-1].name}"}
-
-
-def _epsilons(evidence):
-    """The conventions, at most three, that add a small number to what a softmax or a loss is made of.
-
-    One is taken if it explains every row of its quantity, and something there differs.
-    """
-
-    def rows_of(*quantities):
-        rows = [r for r in evidence.rows if r["quantity"] in quantities and r["outcome"] in ("agrees", "differs")]
-        return rows if any(row["outcome"] == "differs" for row in rows) else []
-
-    def first(rows):  # one that differs refutes nearly all of them
-        return [row for row in rows if row["outcome"] == "differs"][:1]
-
-    found: tuple = ()
-    if rows := rows_of("probabilities"):
-        found = next(((s,) for s in SUMS if not evidence.unexplained([s.change], rows)), ())
-    if rows := rows_of("loss") or rows_of("step_loss"):  # that of a step comes of all that is before it as well
-        base = [each.change for each in found]
-        scales = ([], *([convention.change] for convention in BATCH))
-        if all(evidence.unexplained([*base, *scale], rows) for scale in scales if base or scale):
-            pairs = ((guard, [*base, guard.change, *scale]) for scale in scales for guard in GUARDS)
-            of_loss = ((guard, changes) for guard, changes in pairs if not evidence.unexplained(changes, first(rows)))
-            found += next(((guard,) for guard, changes in of_loss if not evidence.unexplained(changes, rows)), ())
-    if rows := rows_of("d_logits"):
-        base, failed = [each.change for each in found], first(rows)
-        of_gradient = (g for g in GUARDS_BACKWARD if not evidence.unexplained([*base, g.change], failed))
-        found += next(((g,) for g in of_gradient if not evidence.unexplained([*base, g.change], rows)), ())
-    return found
 
 
 def _stage_by_stage(evidence, candidates):

@@ -186,8 +186,9 @@ BACKWARD = at(
      "right for a batch of one; else all gradients are N times too small", "divide by N once"),
     ("gradient of a loss in bits", _back(lambda d, p, y: d / math.log(2)),
      "all gradients are 1.4427 times too large", "p - y belongs to the natural logarithm"),
-    ("d_logits without a shift", gives("d_logits", _unshifted),
-     "NaN for large logits, though the probabilities are right", "make p - y from the shifted softmax too",
+    ("d_logits of large logits is no number", gives("d_logits", _unshifted),
+     "NaN for large logits, though the probabilities are right",
+     "make it p - y, from the shifted softmax: exp without a shift and y / p overflow",
      gives("d_logits", _unshifted_rows)),
 )
 # fmt: on

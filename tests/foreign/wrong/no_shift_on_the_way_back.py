@@ -1,5 +1,5 @@
 # stage: dense backward
-# names: d_logits without a shift
+# names: d_logits of large logits is no number
 # says: only at logits of 1e5
 """The softmax is shifted on the way forward alone: on the way back the same exponentials are taken of large logits."""
 import numpy as np
