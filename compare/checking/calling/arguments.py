@@ -15,8 +15,6 @@ from compare.checking.process.things import Standing
 from compare.contract import NotOfferedError
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
 FILTERS_GIVEN = ("IJ", "FIJ", "FCIJ", "IJCF")
 ENDS = words.ACTIVATION_WORDS | words.LAST | words.RELU
 SIZES = words.FILTERS | words.CHANNELS | words.INPUTS | words.CLASSES
@@ -49,11 +47,14 @@ def meanings(signature, stage):
     """The `Meaning`s that a constructor's arguments may have, the most usual first."""
     parameters = {words.plain(p.name): p for p in signature.parameters.values()}
     shaped = parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS)
-    shapes: Any = range(5 if shaped and stage != "logits" else 3) if shaped or parameters.keys() & words.MAPS else (0,)
+    forms = 3 if not shaped else 4 if stage == "logits" else 5
+    shapes: Any = range(forms) if shaped or parameters.keys() & words.MAPS else (0,)
     shapes = range(5) if "shape" in parameters else (0, 1) if "inchannels" in parameters and not shaped else shapes
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)
     windows = parameters.keys() & words.WINDOWS
+    if stage == "pool" and not windows and not shaped and {"height", "width"} <= parameters.keys():
+        shapes = (5, *shapes)  # of the window itself
     kernels = ("number", "pair", *(("last",) if stage == "conv" else ()), "first") if windows else ("number",)
     pairs = (False, True) if parameters.keys() & words.STRIDES else (False,)
     kept = [p for name, p in parameters.items() if name in words.WEIGHTS]
@@ -100,8 +101,8 @@ def guesses(cls, stage):
         return []
     signature = inspect.signature(cls)
     required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind not in VARIADIC]
-    dumb = [words.plain(p.name) for p in required]
-    dumb = [name for name in dumb if _argument(name, stage, Sizes(), float, Meaning()) is None]
+    names = [words.plain(p.name) for p in required]
+    dumb = [name for name in names if _argument(name, stage, Sizes(), float, Meaning()) is None]
     if "shape" in map(words.plain, signature.parameters):
         return _makers(cls, stage, [replace(each, shape=n) for each in meanings(signature, stage) for n in (5, 6, 7)])
     if not 0 < len(dumb) < 4:
@@ -144,7 +145,7 @@ def arguments(signature, name, stage, sizes, dtype, meaning):
         TypeError: an argument without default that nothing is known for. Numbers are given by their place only where
             no name says anything: a size that fits by chance would be a mistake of ours.
     """
-    parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    parameters = [p for p in signature.parameters.values() if p.kind not in VARIADIC]
     values, unknown = {}, []
     counts = [words.plain(p.name) for p in parameters if words.plain(p.name) in words.CLASSES]
     filters = [words.plain(p.name) for p in parameters if words.plain(p.name) in words.FILTERS]
@@ -190,10 +191,7 @@ def preparation(signature, stage, sizes, dtype, shape=0):
     """
     found = []
     for parameter in signature.parameters.values():
-        if parameter.default is not parameter.empty or parameter.kind in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        ):
+        if parameter.default is not parameter.empty or parameter.kind in VARIADIC:
             break
         name = words.plain(parameter.name)
         name = "inputshape" if name in words.SHAPES else name  # there is no other here
@@ -208,9 +206,7 @@ def unary(methods):
         name
         for name, signature in methods.items()
         if name[:1] != "_"
-        and name.lower().startswith(
-            ("forward", "feed", "conv", "pool", "maxpool", "activat", "process", "eval", "compute")
-        )
+        and re.match("(?i)feed|conv|pool|maxpool|activat|process|eval|compute|.*forward", name)
         and sum(p.default is p.empty for p in signature.parameters.values()) == 1
     ]
 
@@ -226,13 +222,14 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return "max" if name in words.MODES and stage == "pool" else "layer" if name in words.NAMES else None
     if name in words.SHAPES_IN or (stage in ("conv", "pool") and name in words.DIMENSIONS):
         if stage == "logits":
-            return ((p, q, f), (f, p, q), (p * q * f,))[meaning.shape]
+            return ((p, q, f), (f, p, q), (p * q * f,), p * q * f)[meaning.shape]
         return ((h, w, c), (c, h, w), (h, w), (sizes.batch, h, w, c), (sizes.batch, c, h, w))[meaning.shape]
     if name == "shape" and default is inspect.Parameter.empty:
         n, k = sizes.batch, sizes.classes
         of_weights = [(p * q * f, k)] * 3 if stage == "logits" else [(f, 3, 3, c), (3, 3, c, f), (f, c, 3, 3)]
         return [(h, w, c), (c, h, w), (h, w), (n, h, w, c), (n, c, h, w), *of_weights][meaning.shape]
     if stage in ("conv", "pool") and name in words.MAPS and default is inspect.Parameter.empty:
+        h, w = (2, 2) if meaning.shape == 5 else (h, w)
         size = h if name in words.ROWS else w if name in words.COLUMNS else h if h == w else None
         return size if name in words.ROWS | words.COLUMNS or meaning.shape == 0 else (h, w)
     if name in ("padding", "pad"):
@@ -255,8 +252,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if words.neutral(name):
         # nothing is added to the gradients, nor kept from step to step, whatever the code would do if it were not told
         return 0.0 if default is inspect.Parameter.empty or isinstance(default, float) else None
-    if name in words.OFF and default is inspect.Parameter.empty:
-        return False
+    if name in words.OFF | words.ON and default is inspect.Parameter.empty:
+        return name in words.ON
     if name in words.ACTIVATION_WORDS and (default is inspect.Parameter.empty or meaning.activation != "default"):
         asked = "linear" if meaning.activation == "default" else meaning.activation
         return Standing("activation") if asked == "object" else asked
@@ -279,6 +276,8 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return np.zeros(((size, 1) if meaning.weights == 3 else (1, size)) if of_matrix else size, dtype)
     if stage in ("conv", "whole") and name in words.FILTERS:
         return sizes.filters
+    if stage == "pool" and default is inspect.Parameter.empty and name in words.MAPS_OF_POOL:
+        return f
     if stage in ("conv", "whole") and name in words.CHANNELS:
         return c
     if stage in ("logits", "whole") and name in words.CLASSES:

@@ -52,7 +52,7 @@ def is_gradient(path):
 
 def is_memory(path):
     """Whether the names on a path say that it is neither a weight nor its gradient: last_input, cache, m_filters."""
-    words = ("veloc", "moment", "cache", "last", "prev", "input", "output", "image")
+    words = ("veloc", "moment", "cache", "last", "prev", "input", "output", "image", "avg", "average", "running")
     names = [plain(str(step).lstrip("._")) for step in path]
     if re.search(r"^[mv]_\w|\w_[mv]$", str(path[-1]).lstrip("._")):  # of momentum or Adam
         return True

@@ -32,15 +32,15 @@ def fill(signature, name, given, hands=(), **known):
     parameters = [p for p in signature.parameters.values() if p.kind not in VARIADIC]
     kinds = [dict(hands).get(p.name) or _kind(words.plain(p.name), known) for p in parameters]
     required = [p.default is p.empty for p in parameters]
-    kinds = [None] if kinds == ["rate"] and "x" in known else kinds
+    kinds = [None, *kinds[1:]] if kinds in (["rate"], ["rate", "rate"]) and "x" in known else kinds
     if ("rate", True) in zip(kinds, required, strict=True):  # another of such a name, with a default, is none
         kinds = [kind if kind != "rate" or each else "" for kind, each in zip(kinds, required, strict=True)]
     if "given" in kinds:
         first = kinds.index("given")
     else:
-        free = [n for n, kind in enumerate(kinds) if kind is None] or [
-            n for n, kind in enumerate(kinds) if kind in ("x", "out", "cache")
-        ]
+        # labels that are handed over are what is given
+        others = () if "labels" in kinds and "labels" in known and "x" in known else ("x", "out", "cache")
+        free = [n for n, kind in enumerate(kinds) if kind is None] or [n for n, k in enumerate(kinds) if k in others]
         first = free[0] if free else -1
     positional, keywords = [], {}
     for number, (parameter, kind) in enumerate(zip(parameters, kinds, strict=True)):

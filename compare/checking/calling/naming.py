@@ -2,6 +2,8 @@
 
 import re
 
+from compare.checking.calling import words
+
 
 def _names(text):
     return tuple(text.split())
@@ -57,7 +59,7 @@ BACKWARDS = _names(
     "backPropagation backwards _backward gradient"
 )
 _BACKWARD_LIKE = re.compile("back|bprop|grad|calc.*error", re.I)
-_CLEARING = re.compile("_?(zero|reset|clear|flush)_?grad", re.I)
+_CLEARING = re.compile("_?(zero|reset|clear|flush|init)_?grad", re.I)
 PREPARES = _names(
     "initialize init build prepare compile setup init_weights initialize_weights initialize_parameters "
     "init_params init_parameters reset_parameters set_input_shape reset"
@@ -66,7 +68,12 @@ PREPARES = _names(
 
 def backwards_of(methods):
     """Names of the methods that may be the way back: the known ones; without any, those that are named like one."""
+    takes = {name: [*map(words.plain, each.parameters)] for name, each in methods.items()}
+    upstream = [name for name, each in takes.items() if each and each[0] in words.UPSTREAM and name[:1] != "_"]
     known = [name for name in BACKWARDS if name in methods]
+    known = [name for name in known if name[:1] != "_"] or known  # what a public one calls is not asked beside it
+    if upstream and any(takes[name] and takes[name][0] in words.RATES for name in known):  # that is the update
+        known = [name for name in known if not takes[name] or takes[name][0] not in words.RATES] or upstream
     return known or [
         name
         for name, signature in methods.items()

@@ -236,7 +236,9 @@ class Part:
             code.set_named(INPUTS, given)
         result, changed = code.call(method, *positional, **keywords)
         self.changed |= bool(changed)
-        return result
+        of_images = isinstance(result, list) and self.plan.inward.axes[0] == "N" and len(result) == len(self.last["x"])
+        alike = of_images and all(isinstance(y, np.ndarray) and y.shape == result[0].shape for y in result)
+        return np.stack(result) if alike else result
 
     def _house(self, name, value):
         value = np.array(value)

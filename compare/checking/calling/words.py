@@ -26,7 +26,7 @@ FILTERS = _set(
 CHANNELS = _set(
     "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
     "channel imagechannels inchannel ninchannels nbchannels inchan inchsize inmaps numberofchannels "
-    "numberofinputchannel numberofinputchannels inplanes"
+    "numberofinputchannel numberofinputchannels inplanes nochannelsin channelsin previousfilters"
 )
 INPUTS = _set(
     "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
@@ -35,7 +35,8 @@ INPUTS = _set(
 CLASSES = _set(
     "nodes classes outfeatures outputs outputsize outputdim nout noutputs fanout numclasses nclasses units nneurons "
     "outsize outdim outunits outputunits numunits neurons numneurons outputnodes noutput numoutputs numout unitscurr "
-    "nunits nneuron nodescount sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2 outplanes"
+    "nunits nneuron nodescount sizeout k outputlen outputlength hiddenunits outneurons outputneurons nodes2 outplanes "
+    "outputshape outshape"
 )
 WINDOWS = _set(
     "kernelsize filtersize kernel size k ksize fsize poolsize pool kernelshape filtershape window windowsize "
@@ -45,6 +46,7 @@ WINDOWS = _set(
     "kernelx kernely poolingshape heightfilter widthfilter heightkernel widthkernel convolutionshape"
 )
 FILTER_ITSELF = _set("f filter filters kernel kernels")
+MAPS_OF_POOL = (FILTERS | CHANNELS) - FILTER_ITSELF  # how many there are, where a pool is to be told
 # The size of a map, as one number or a pair, where a convolution or a pool is to be told.
 ROWS = _set("inputheight height imageheight xh hin inh imgh inputh")
 COLUMNS = _set("inputwidth width imagewidth xw win inw imgw inputw")
@@ -61,6 +63,7 @@ MODES = _set("mode pooltype type pooling method")
 BATCHES = _set("batchsize bs nbatch batchlen nsamples numsamples nimages numimages")  # how many images there are
 SETTINGS = _set("convparam convparams poolparam poolparams hparameters hparams hparam hyperparameters")
 OFF = _set("off adam useadam depthwise transposed dilated verbose debug")
+ON = _set("needupdate update trainable istrainable requiresgrad learnable train training")
 NEUTRAL = _set("beta momentum reg l2 l1 lambda lambd regularization weightdecay decay dropout")
 
 # Of functions: what an argument is, and the shape of what went in, of the whole array, without the batch, of a map.

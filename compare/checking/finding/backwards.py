@@ -1,5 +1,6 @@
 """The way back of a layer found out by trying: what it is handed, and where it leaves its gradients."""
 
+import contextlib
 import dataclasses
 import itertools
 import re
@@ -73,21 +74,33 @@ def _hands(signature):
 
 
 def _right(plan):
-    """How many of a backward's gradients, the input's among them, are what the right network gives; 0 for a head."""
-    if plan.stage == "head":
-        return 0
+    """How many of a backward's gradients, the input's among them, are what the right network gives.
+
+    Those of a head may be divided by the batch in one place or another.
+    """
     network, parameters, inputs = plan.sizes.trial()
     part = Part(plan, plan.sizes, np.float64)
     part.set(parameters)
-    (x,) = part.chunks(inputs[INPUT[plan.stage]])[0]
-    dy = np.random.default_rng(6).standard_normal(part.forward(x).shape)
-    right = network.backward_stage(plan.stage, x, dy)
+    x, labels = part.chunks(inputs[INPUT[plan.stage]], inputs["labels"])[0]
+    y = part.forward(x)
+    head = plan.stage == "head"
+    dy = _d_logits(network, x, labels) if head else np.random.default_rng(6).standard_normal(y.shape)
+    right = network.backward_stage("logits" if head else plan.stage, x, dy)
+    wanted = {"x" if name == INPUT[plan.stage] else name: value for name, value in right.items()}
     try:
-        found = part.backward(dy)
+        found = part.backward(head_upstream(plan, y, labels, len(x)) if head else dy)
     except ATTEMPT:  # it went once: the second time is the judge's affair
         return 0
-    wanted = {"x" if name == INPUT[plan.stage] else name: value for name, value in right.items()}
-    return sum(close(found[name], wanted[name]) for name in found if name in wanted)
+    factors = {1, len(x), 1 / len(x)} if head else {1}
+    both = found.keys() & wanted.keys()
+    return sum(any(close(found[name], wanted[name] * each) for each in factors) for name in both)
+
+
+def _d_logits(network, x, labels):
+    """The gradient of the mean loss, of a network that is ready to go back through its dense layer."""
+    found = network.backward_stage("loss", network.forward_stage("logits", x), np.float64(1), labels)["logits"]
+    network.forward_stage("logits", x)
+    return found
 
 
 def _learnt(plan):
@@ -112,9 +125,7 @@ def _learnt(plan):
             part.plan = dataclasses.replace(plan, taken=form)
             given = head_upstream(part.plan, y, labels, len(x))
             learnt = places(part, lambda part=part, given=given: part.call_backward(given))
-            single = network.backward_stage("loss", network.forward_stage("logits", x), np.float64(1), labels)["logits"]
-            network.forward_stage("logits", x)
-            right = network.backward_stage("logits", x, single)["dense_weight"]
+            right = network.backward_stage("logits", x, _d_logits(network, x, labels))["dense_weight"]
             learnt = dataclasses.replace(
                 learnt, own_rate=habits.own_rate(learnt, part.held, x, given, {"dense_weight": right})
             )
@@ -123,8 +134,8 @@ def _learnt(plan):
             part.forward(x)
             weight = part.backward(given).get("dense_weight", np.zeros(0))
             divides = len(x) > 1 and close(weight, right / len(x))
-            agrees = close(weight, right) or divides
-            found.append((not agrees, len(found), dataclasses.replace(learnt, divides=divides)))
+            learnt = dataclasses.replace(learnt, divides=divides)
+            found.append((-_right(learnt), len(found), learnt))
         except (CrashedError, HungError):
             raise
         except ATTEMPT as error:  # another form may be what it takes
@@ -158,6 +169,8 @@ def places(part, call):
     after = arrays.arrays_of(part.code, kinds=kinds)
     weights = {path for paths, _ in plan.weights.values() for path in paths}
     fresh = [path for path, a in after.items() if path not in before or not arrays.same(a, before[path])]
+    # weights that are handed back as they now are, are no gradient
+    items = {k: v for k, v in items.items() if not any(v.any() and arrays.same(v, after[p]) for p in weights)}
     for name, (paths, order) in plan.weights.items():
         shape = order.shape(part.shapes[name])
         keys = [key for key, value in items.items() if matches(value, shape)]
@@ -191,8 +204,10 @@ def places(part, call):
             dx = ("stored", named[0])
     if plan.stage == "logits" and silent and not fresh:
         raise ReturnedNothingError(f"{plan.backward} gave nothing back, and leaves nothing: is a return missing?")
-    if dx is None and plan.stage == "pool" and len(items) < 2:  # there is nothing else that it could be
-        dx = ("returned", next(iter(items), None))
+    if dx is None and plan.stage == "pool":
+        if len(items) > 1:
+            raise ValueError(f"{plan.backward} gave {len(items)} arrays, none in the shape of what went in")
+        dx = ("returned", next(iter(items), None))  # there is nothing else that it could be
     return dataclasses.replace(plan, dx=dx, gradients=gradients)
 
 
@@ -211,6 +226,10 @@ def find_way_back(plan, files=()):
     more = (len(one.gradients), bool(one.dx)) > (len(found.gradients), bool(found.dx))
     if one.score >= plan.score and more:
         return one
+    if failure and plan.stage in ("head", "logits") and not plan.same and plan.sizes.classes != 10:  # for ten digits
+        ten = dataclasses.replace(plan, sizes=dataclasses.replace(plan.sizes, classes=10), same={"classes": 10})
+        with contextlib.suppress(NotConnectedError, TroubleError):
+            return find_way_back(ten, files)
     if failure:
         raise failure
     return found

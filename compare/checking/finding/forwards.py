@@ -42,6 +42,8 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
     if stage == "logits" and plan.activation and arguments.ends_as_told(cls):
         raise NotConnectedError(stage, f"it ends in {plan.activation}, and no way to make it without was found")
     plan = plan if stage in SHARED else dataclasses.replace(plan, activation="")
+    if stage == "pool" and not plan.agreed and _reaches_far(plan):
+        raise NotConnectedError(stage, "its windows are larger than 2x2, and no way to make them that was found")
     if plan.score < 3 and not plan.same and _shape_at(plan, Sizes(padding=plan.paddings[0])) is None:
         # it ran once, by chance: what it raises at another size would be of our making
         raise NotConnectedError(stage, "no way to call it gave what a right layer gives, at more than one size")
@@ -162,6 +164,20 @@ def _shape_at(plan, sizes):
         )
     except ATTEMPT:  # it cannot be run at these sizes, in whatever way it says so
         return None
+
+
+def _reaches_far(plan):
+    """Whether the first window of a pool sees what stands in the third row and column."""
+    _, _, inputs = plan.sizes.trial()
+    part = Part(plan, plan.sizes, np.float64)
+    (x,) = part.chunks(inputs["conv"])[0]
+    high = x.copy()
+    high[:, 2, 2] = 100
+    try:
+        one, other, again = (part.forward(each)[:, 0, 0].copy() for each in (x, high, x))
+    except ATTEMPT:
+        return False
+    return np.array_equal(one, again) and not np.array_equal(one, other)
 
 
 def has_weights(cls):

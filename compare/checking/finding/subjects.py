@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compare.checking.calling import naming, trying
+from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.explaining import is_users
 from compare.checking.calling.naming import OTHERS
 from compare.checking.finding import functions, models, whole
 from compare.checking.finding.connecting import Problems, of_classes
 from compare.checking.finding.loading import NothingFoundError, files_of, load, neighbours, run_loading, split
-from compare.checking.process.things import Class, Function, inventory
+from compare.checking.process.things import Class, Function, Method, inventory
 
 INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 NETWORKS = re.compile("cnn|net(?![a-z])|network|model|classifier", re.I)
@@ -73,6 +74,12 @@ def find(target, stranger):
         subject = _of_network(plain, functions.subject(own, files, problems), files, problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(plain, files, problems)
+    if subject is None and not problems.troubles:
+        subject = functions.subject(_methods(plain), files, problems)
+        if subject is not None:
+            told = dict(problems.unconnected)
+            networks = [key for key, cls in plain.items() if _is_network(key, cls) and key not in told]
+            problems.unconnected += [(key, "as a whole; its methods are judged, each by itself") for key in networks]
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
         subject = of_classes(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
@@ -91,6 +98,16 @@ def _of_network(classes, subject, files, problems):
         networks = [name for name, cls in classes.items() if _is_network(name, cls)]
         problems.unconnected += [(name, told.get(name, reason)) for name in networks]
     return found or subject
+
+
+def _methods(classes):
+    """Methods by name of the first class that needs no arguments, and that has a way forward of a layer as a method."""
+    for cls in classes.values():
+        found = {name: Method(cls, name) for name in cls.methods if naming.stage_of(name)[0]}
+        needed = [p for p in cls.__signature__.parameters.values() if p.default is p.empty and p.kind not in VARIADIC]
+        if not needed and any(not naming.stage_of(name)[1] for name in found):
+            return found
+    return {}
 
 
 def _is_network(name, cls):

@@ -159,7 +159,7 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
         measured = {"max_abs_error": 0.0, "allowance_used": 0.0, "passed": True, "outcome": outcome, "note": ""}
         measured = measured if outcome == "agrees" else judge.failure(outcome, note)
         rows.append({**row, "stage": BESIDE[quantity], **measured})
-    settle_rows(rows)
+    settle_rows(rows, meta.get("varies", ()))
     return judgement
 
 

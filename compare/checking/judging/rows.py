@@ -103,13 +103,16 @@ def larger_odd_maps(rows, limits, rounded, observed):
     return True
 
 
-def settle_rows(rows):
-    """Say of what fails only because something before it failed that it was not reached."""
+def settle_rows(rows, varies=()):
+    """Say of what fails only because something before it failed that it was not reached.
+
+    So it is with all that one pass gives, if another pass, of which it was not computed, `varies`.
+    """
     order = STAGE_ORDER
     failed = [row for row in rows if row["outcome"] in FAILED]
     alone = [row for row in failed if row["mode"] != "run"]
     first = min((order[row["stage"]] for row in failed), default=len(order))
     for row in failed:
-        late = row["stage"] in LATE and first < order[row["stage"]]
+        late = (row["stage"] in LATE or (varies and row["mode"] == "run")) and first < order[row["stage"]]
         if late or (alone and row["mode"] == "run" and row["outcome"] == "raised"):
             row |= {"outcome": "not reached", "note": row["note"] or "something before it differs"}
