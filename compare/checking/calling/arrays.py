@@ -42,7 +42,7 @@ def is_gradient(path):
     """Whether the names on a path say that a gradient is kept there: d_filters, dW, grads[W]."""
     for step in path:
         name = str(step).lstrip("._").lower()
-        says = any(word in name for word in ("grad", "delta", "nabla")) and not is_memory((name,))
+        says = any(word in name for word in ("grad", "delta", "nabla", "_wrt_")) and not is_memory((name,))
         if says or name in ("err", "error"):
             return True
         if name.startswith("d") and not name.startswith(("dense", "data", "decoder", "depth", "dim", "down")):

@@ -100,8 +100,8 @@ class Part:
             self.set(kept)
         # a model may want labels for the loss that it returns beside what is asked for
         labels = np.zeros(len(x), int) if labels is None else labels
-        known = {"labels": int(labels[0]) if self.plan.one_image else labels}
-        known |= {"training": True} if self.plan.training else {}
+        labels = int(labels[0]) if self.plan.one_image else labels
+        known = {"labels": labels} | ({"training": True} if self.plan.training else {})
         native = self.plan.inward.native(self._real(x))
         self.last = {"x": native}
         if clearing := naming.clearing(self.code.methods):  # what it has collected of calls before is not of this pass
@@ -223,7 +223,8 @@ class Part:
         if method is None:
             raise NotOfferedError(f"{self.plan.name} does not update its weights by a learning rate")
         self._set_rate(rate)
-        self.code.call(method, *([rate] if self.code.methods[method].parameters else []))
+        taken = [*self.code.methods[method].parameters]  # the rate, and what is added to the gradients
+        self.code.call(method, *[rate, *[0.0] * len(taken)][: len(taken)])
 
     def _call(self, method, given, **known):
         code = self.code
@@ -237,8 +238,7 @@ class Part:
         result, changed = code.call(method, *positional, **keywords)
         self.changed |= bool(changed)
         of_images = isinstance(result, list) and self.plan.inward.axes[0] == "N" and len(result) == len(self.last["x"])
-        alike = of_images and all(isinstance(y, np.ndarray) and y.shape == result[0].shape for y in result)
-        return np.stack(result) if alike else result
+        return np.stack(result) if of_images and len({getattr(y, "shape", id(y)) for y in result}) == 1 else result
 
     def _house(self, name, value):
         value = np.array(value)

@@ -134,11 +134,11 @@ class Plan:
         code = self.make(self.sizes, np.dtype(np.float64))
         return bool(hows) and not self.own_rate and (hows == {"moved"} or self.updates(code) is not None)
 
-    @staticmethod
-    def updates(code):
+    def updates(self, code):
         """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
-        for name in UPDATES:
-            if name in code.methods and all(words.plain(each) in words.RATES for each in code.methods[name].parameters):
+        for name in [name for name in (*UPDATES, "backward") if name in code.methods and name != self.backward]:
+            taken = [words.plain(each) for each in code.methods[name].parameters]
+            if all(each in words.RATES for each in taken[:1]) and all(map(words.neutral, taken[1:])):
                 return name
         return None
 

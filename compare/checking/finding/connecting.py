@@ -110,7 +110,7 @@ def _layers(classes, files, problems, named):
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(LAST.match(name)))]:
             if trying.method_of(cls, naming.FORWARDS) or arguments.unary(cls.methods):
                 chosen.setdefault(stage, []).append(cls)
-            elif stage in ("conv", "pool") and naming.backwards_of(cls.methods):
+            elif stage in ("conv", "pool") and re.search("forward|back|conv|pool", " ".join(cls.methods), re.I):
                 problems.unconnected.append((cls.name, f"no method {', '.join(naming.FORWARDS[:3])}"))
     plans: dict = {}
     for stage, several in chosen.items():

@@ -1,5 +1,6 @@
 """The way forward of a layer found out by trying: how it is made and called, and where its arrays lie."""
 
+import contextlib
 import dataclasses
 import itertools
 
@@ -9,7 +10,7 @@ from compare.checking.calling import arguments, arrays, naming, orders
 from compare.checking.calling.keeping import WEIGHTS, weights_of
 from compare.checking.calling.part import Part
 from compare.checking.calling.plan import INPUT, Plan, Sizes, size_of
-from compare.checking.calling.preparing import alive, origin_of, prepared
+from compare.checking.calling.preparing import alive, called, origin_of, prepared
 from compare.checking.calling.trying import ATTEMPT, Complaints, NotConnectedError, progress, trouble
 from compare.checking.finding.settling import SHARED, settle
 from compare.checking.process.things import AbsentError, CrashedError, HungError, RaisedError
@@ -127,7 +128,11 @@ class _Search:
         plan = Plan(self.stage, making, self.cls.name, forward, zeros=zeros, paddings=(sizes.padding,))
         plan = dataclasses.replace(plan, same={name: size_of(sizes, name) for name in same})
         try:
-            return self._settled(plan, weights, sizes)
+            found = self._settled(plan, weights, sizes)
+            if not found.agreed and WEIGHTS[self.stage] and _makes_anew(found):
+                gone = called(making, self.stage, forward, found.inward)
+                found = self._settled(dataclasses.replace(plan, make=gone), weights, sizes)
+            return found
         except NotConnectedError as error:
             if isinstance(error.__cause__, AbsentError):  # other arguments do not install it
                 raise
@@ -166,18 +171,32 @@ def _shape_at(plan, sizes):
         return None
 
 
+def _ready(plan):
+    """(part, one of the inputs of its trial) of a plan, its weights set."""
+    _, parameters, inputs = plan.sizes.trial()
+    part = Part(plan, plan.sizes, np.float64)
+    part.set(parameters)
+    return part, part.chunks(inputs[INPUT[plan.stage]])[0][0]
+
+
+def _makes_anew(plan):
+    """Whether the first way forward of an object makes its weights anew, whatever was set before."""
+    part, x = _ready(plan)
+    with contextlib.suppress(*ATTEMPT):
+        part.forward(x)
+        return any(not arrays.same(part.held[name], value) for name, value in part.get().items())
+    return False
+
+
 def _reaches_far(plan):
     """Whether the first window of a pool sees what stands in the third row and column."""
-    _, _, inputs = plan.sizes.trial()
-    part = Part(plan, plan.sizes, np.float64)
-    (x,) = part.chunks(inputs["conv"])[0]
+    part, x = _ready(plan)
     high = x.copy()
     high[:, 2, 2] = 100
-    try:
+    with contextlib.suppress(*ATTEMPT):
         one, other, again = (part.forward(each)[:, 0, 0].copy() for each in (x, high, x))
-    except ATTEMPT:
-        return False
-    return np.array_equal(one, again) and not np.array_equal(one, other)
+        return np.array_equal(one, again) and not np.array_equal(one, other)
+    return False
 
 
 def has_weights(cls):

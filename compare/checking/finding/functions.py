@@ -41,6 +41,9 @@ def _call(function, known, pool, order):
             continue
         if kind == "b" and "b" not in known and not required:
             continue
+        if name in ("stride", "strides") and isinstance(parameter.default, int):
+            keywords[parameter.name] = 1 + pool  # whatever it is for others
+            continue
         if kind == "rate" and "rate" in known:
             keywords[parameter.name] = known["rate"]
             continue

@@ -54,7 +54,7 @@ def clears(plan, parameters, x, dy):
     if not names or not (updates or of_objects):
         return ""
     once, twice = (_back(plan, parameters, x, dy, "stored", times=n) for n in (1, 2))
-    if not _alike(twice, once, 2) or _alike(twice, once):
+    if _alike(twice, once):
         return ""
     for way in (["update"] if updates else []) + (["here"] if of_objects else []):
         if _alike(_back(dataclasses.replace(plan, clears=way), parameters, x, dy, "stored", times=2), once):
