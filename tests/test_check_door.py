@@ -85,6 +85,16 @@ def test_what_is_no_source_is_not_read(what, tmp_path):
         compare.check(str(tmp_path / "alone"))
 
 
+def test_layers_in_a_file_that_cannot_be_loaded(tmp_path):
+    """They are not connected, and that is no agreement; a package that fails around a file takes nothing from it."""
+    (tmp_path / "__init__.py").write_text("from .missing import everything\n")
+    (tmp_path / "pool.py").write_text("import numpy as np\n" + POOL)
+    assert compare.check(str(tmp_path)).exit_code == 0
+    (tmp_path / "conv.py").write_text("class Conv3x3:\n  def forward(self, x:\n")
+    result = compare.check(str(tmp_path))
+    assert result.exit_code == 3 and "could not be connected: conv.py: SyntaxError" in str(result)
+
+
 def test_a_name_with_a_null(tmp_path):
     with pytest.raises(ValueError, match="target"):
         compare.check("a\0b.py")

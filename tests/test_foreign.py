@@ -241,7 +241,7 @@ def test_time_is_what_the_code_works(tmp_path):
         "def works():\n    end = time.process_time() + 1\n    while time.process_time() < end:\n        pass\n"
     )
     with loading.stranger_of(str(tmp_path / "code.py"), 1, 60) as stranger:
-        (module,) = loading.load(str(tmp_path / "code.py"), stranger, [])
+        (module,) = loading.load(str(tmp_path / "code.py"), stranger, [], [])
         functions, begin = inventory(stranger, module), stranger.worked
         functions["waits"].call()
         assert stranger.worked - begin < 0.5 < stranger.spent

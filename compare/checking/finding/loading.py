@@ -21,6 +21,8 @@ IMPORTED = re.compile(r"^\s*(?:from|import)\s+([A-Za-z_]\w*)", re.M)
 DEFINED = re.compile(r"^(async )?(def|class) ", re.M)
 RELATIVE = re.compile(r"^\s*from\s+(\.+)", re.M)
 LAYERS = re.compile(r"^(class|def) \w*(conv|pool)", re.I | re.M)
+OWN = re.compile(r"^(class|def) \w*(conv|pool|dense|linear|softmax|fully_?connect|cnn|network)", re.I | re.M)
+FRAMEWORKS = re.compile(r"^\s*(from|import) (torch|tensorflow|keras|jax)\b", re.M)
 SKIPPED = re.compile(r"(test_.*|.*_test|setup|conftest)\.py$")
 
 LARGEST = 1 << 24  # bytes of a source: more is data, or damage
@@ -89,8 +91,11 @@ def files_of(place):
     return [file.resolve() for file in [*first, *rest]]
 
 
-def load(place, stranger, left_out):
-    """Numbers of the loaded modules. Of a folder what cannot be loaded is left out, unless nothing can."""
+def load(place, stranger, left_out, unconnected):
+    """Numbers of the loaded modules. Of a folder what cannot be loaded is left out, unless nothing can.
+
+    If it is somebody's own layers, and they are not a framework's, it is `unconnected`: (name, why).
+    """
     files = files_of(place)
     path = Path(place)
     left_out += [f"{file.name} was left out: {NO_SOURCE}" for file in path.glob("*.py") if not _is_source(file)]
@@ -108,7 +113,11 @@ def load(place, stranger, left_out):
             loaded.append(_import(file, stranger, left_out, project=True))
         except (ImportFailedError, UnavailableError) as error:
             failed.append(error)
-            left_out.append(f"{file.name} was left out: {error}")
+            text = file.read_text(errors="replace")
+            if OWN.search(text) and not FRAMEWORKS.search(text):
+                unconnected.append((file.name, str(error)))
+            else:
+                left_out.append(f"{file.name} was left out: {error}")
     if not loaded:
         raise failed[0]
     return loaded
@@ -158,6 +167,9 @@ def _import(file, stranger, left_out, project=False):
     try:
         return run_loading(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
     except ImportFailedError as error:
+        if len(parts) > 1 and not above:  # the package may fail around a file that does not need it
+            with contextlib.suppress(ImportFailedError):
+                return run_loading(lambda: stranger.load("file", outermost=str(file), parts=parts[-1:]), file)
         # a script may want its data, or never come to its end: what it defines can be judged all the same
         taken = None if source else _defined(file, error, left_out)
         if taken is None:

@@ -51,7 +51,7 @@ def find(target, stranger):
     place, name = split(target)
     problems = Problems()
     left_out: list[str] = []
-    modules = load(place, stranger, left_out)
+    modules = load(place, stranger, left_out, problems.unconnected)
     found = {key: value for module in modules for key, value in inventory(stranger, module).items()}
     files = [str(file) for file in files_of(place)]
     theirs = {key: value for key, value in found.items() if _own(value, files)}
@@ -103,10 +103,11 @@ def _of_network(classes, subject, files, problems):
 def _methods(classes):
     """Methods by name of the first class that needs no arguments, and that has a way forward of a layer as a method."""
     for cls in classes.values():
-        found = {name: Method(cls, name) for name in cls.methods if naming.stage_of(name)[0]}
+        about = (cls.module, cls.file, cls.at)
+        named = {name: each for name, each in cls.methods.items() if naming.stage_of(name)[0]}
         needed = [p for p in cls.__signature__.parameters.values() if p.default is p.empty and p.kind not in VARIADIC]
-        if not needed and any(not naming.stage_of(name)[1] for name in found):
-            return found
+        if not needed and any(not naming.stage_of(name)[1] for name in named):
+            return {name: Method(cls.stranger, name, *about, name, each, cls) for name, each in named.items()}
     return {}
 
 

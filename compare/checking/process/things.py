@@ -164,23 +164,17 @@ class Function:
         return found["value"], found["changed"]
 
 
-class Method:
+@dataclass
+class Method(Function):
     """A method of a class as a function: of one object, made without arguments, of which nothing else is asked."""
 
-    def __init__(self, cls, name):
-        self.owner, self.name, self.called, self.made = cls, name, name, None
-        self.stranger, self.module, self.file = cls.stranger, cls.module, cls.file
-        self.__name__, self.__signature__ = name, cls.methods[name]
-
-    def __call__(self, *arguments, **keywords):
-        """What the method returns."""
-        return self.call(*arguments, **keywords)[0]
+    owner: Any = None
+    made: Any = None
 
     def call(self, *arguments, **keywords):
         """As of `Thing.call`."""
-        if self.made is None or self.made.stale:
-            self.made = self.owner()
-        return self.made.call(self.called, *arguments, **keywords)
+        self.made = self.owner() if self.made is None or self.made.stale else self.made
+        return self.made.call(self.name, *arguments, **keywords)
 
 
 @dataclass
