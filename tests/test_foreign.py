@@ -31,6 +31,7 @@ RIGHT = {
     "weights_made_anew.py": 7,
     "told_to_learn.py": 6,
     "update_called_backward.py": 6,
+    "update_called_gradient.py": 4,
     "window_by_height_and_width.py": 2,
     "channels_with_their_maps.py": 3,
     "relu_between.py": 9,

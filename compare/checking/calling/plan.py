@@ -136,7 +136,8 @@ class Plan:
 
     def updates(self, code):
         """The method of the code that moves its weights, given a learning rate or nothing; None without one."""
-        for name in [name for name in (*UPDATES, "backward") if name in code.methods and name != self.backward]:
+        names = [name for name in (*UPDATES, "backward", "gradient") if name != self.backward]
+        for name in [name for name in names if name in code.methods]:
             taken = [words.plain(each) for each in code.methods[name].parameters]
             if all(each in words.RATES for each in taken[:1]) and all(map(words.neutral, taken[1:])):
                 return name
