@@ -166,14 +166,17 @@ def _import(file, stranger, left_out, project=False):
     outermost = folder / parts[0] / "__init__.py" if file.parent != folder else file
     try:
         return run_loading(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
-    except ImportFailedError as error:
+    except ImportFailedError as failed:
+        error = failed
         if len(parts) > 1 and not above:  # the package may fail around a file that does not need it
-            with contextlib.suppress(ImportFailedError):
+            try:
                 return run_loading(lambda: stranger.load("file", outermost=str(file), parts=parts[-1:]), file)
+            except ImportFailedError as own:
+                error = own
         # a script may want its data, or never come to its end: what it defines can be judged all the same
         taken = None if source else _defined(file, error, left_out)
         if taken is None:
-            raise
+            raise error from error.__cause__
         again = {"outermost": str(file), "parts": [file.stem], "source": taken}
         try:
             return run_loading(lambda: stranger.load("file", **again), file)
