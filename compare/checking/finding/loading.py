@@ -167,21 +167,21 @@ def _import(file, stranger, left_out, project=False):
     try:
         return run_loading(lambda: stranger.load("file", outermost=str(outermost), parts=parts, source=source), file)
     except ImportFailedError as failed:
-        error = failed
+        reason = failed
         if len(parts) > 1 and not above:  # the package may fail around a file that does not need it
             try:
                 return run_loading(lambda: stranger.load("file", outermost=str(file), parts=parts[-1:]), file)
             except ImportFailedError as own:
-                error = own
+                reason = own
         # a script may want its data, or never come to its end: what it defines can be judged all the same
-        taken = None if source else _defined(file, error, left_out)
+        taken = None if source else _defined(file, reason, left_out)
         if taken is None:
-            raise error from error.__cause__
+            raise reason from reason.__cause__
         again = {"outermost": str(file), "parts": [file.stem], "source": taken}
         try:
             return run_loading(lambda: stranger.load("file", **again), file)
         except ImportFailedError:
-            raise error from None
+            raise reason from None
 
 
 def _above(file):
