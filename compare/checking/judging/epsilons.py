@@ -29,7 +29,7 @@ def epsilons(evidence):
     base = [each.change for each in found]
     for quantity in OF_LOSS_BACKWARD:
         rows = _rows_of(evidence, quantity)
-        if not rows or not _nearly_right(evidence, _first(rows)) or not evidence.unexplained(base, rows):
+        if not rows or not _nearly_right(evidence, _first(rows)) or (base and not evidence.unexplained(base, rows)):
             continue
         if guard := _nearest(evidence, base, GUARDS_BACKWARD, rows):
             return (*found, *guard)
