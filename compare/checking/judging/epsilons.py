@@ -64,9 +64,9 @@ def _nearest(evidence, base, candidates, rows, more=()):
 def _distance(evidence, changes, row):
     """How far what was found lies from what a network with these changes gives; None where that does not explain it."""
     found, expected = _of(evidence, changes, row)
-    if found is None or expected is None or not matches(found, expected):
-        return None
     with np.errstate(invalid="ignore"):
+        if found is None or expected is None or not matches(found, expected):
+            return None
         return float(np.nanmax(np.where(found == expected.value, 0, np.abs(found - expected.value)), initial=0))
 
 
@@ -88,4 +88,5 @@ def _nearly_right(evidence, row):
     found, right = _of(evidence, [], row)
     if found is None or right is None or found.shape != right.value.shape:
         return False
-    return bool(np.abs(found - right.value).max() <= 0.01 * np.abs(right.value).max())
+    with np.errstate(invalid="ignore"):
+        return bool(np.abs(found - right.value).max() <= 0.01 * np.abs(right.value).max())
