@@ -136,7 +136,10 @@ STAGE_OF = {
     **{f"path_{name}": "training path" for name in UPDATED},
     **{f"update_{name}": "optimiser alone" for name in OPTIMISERS},
 }
-STAGE_ORDER = {"not run": -1} | {stage: number for number, stage in enumerate(dict.fromkeys(STAGE_OF.values()))}
+# Of no network here, judged by themselves where somebody's code has them.
+ACTIVATION = ("activation forward", "activation backward")
+STAGES = (*dict.fromkeys(STAGE_OF.values()), *ACTIVATION)
+STAGE_ORDER = {"not run": -1} | {stage: number for number, stage in enumerate(STAGES)}
 
 
 def follow(call, steps, known):

@@ -9,9 +9,18 @@ from compare.checking.calling import naming, trying
 from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.explaining import is_users
 from compare.checking.calling.naming import OTHERS
-from compare.checking.finding import functions, models, whole
+from compare.checking.finding import activations, functions, models, whole
+from compare.checking.finding.chain import chain
 from compare.checking.finding.connecting import Problems, of_classes
-from compare.checking.finding.loading import NothingFoundError, files_of, load, neighbours, run_loading, split
+from compare.checking.finding.loading import (
+    NothingFoundError,
+    files_of,
+    inside,
+    load,
+    neighbours,
+    run_loading,
+    split,
+)
 from compare.checking.process.things import Class, Function, Method, inventory
 
 INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
@@ -80,6 +89,9 @@ def find(target, stranger):
             told = dict(problems.unconnected)
             networks = [key for key, cls in plain.items() if _is_network(key, cls) and key not in told]
             problems.unconnected += [(key, "as a whole; its methods are judged, each by itself") for key in networks]
+    # a folder inside may have the layers
+    if subject is not None or not (listed or problems.troubles or inside(place) != place):
+        subject = _with_activations(subject, {**plain, **own}, problems, stranger)
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
         subject = of_classes(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
@@ -111,6 +123,21 @@ def _methods(classes):
     return {}
 
 
+def _with_activations(subject, things, problems, stranger):
+    """The subject, which may be None, with the activations that stand beside it or alone; None where nothing is."""
+    unconnected: list = []
+    rows, assumed, remarks = activations.judge(things, unconnected)
+    if not rows and subject is None:
+        return None
+    subject = subject or chain({}, None, [])
+    subject.beside = {**getattr(subject, "beside", {}), **rows}
+    subject.assumptions = [*getattr(subject, "assumptions", []), *assumed]
+    subject.remarks = [*getattr(subject, "remarks", []), *remarks]
+    if not stranger.told["frameworks"]:  # else it may be one of tensors
+        problems.unconnected += unconnected
+    return subject
+
+
 def _is_network(name, cls):
     ways = (naming.FORWARDS, (*naming.BACKWARDS, *whole.TRAINS))
     return bool(NETWORKS.search(name)) and all(trying.method_of(cls, names) for names in ways)
@@ -138,6 +165,7 @@ def find_given(given, stranger):
     subject = _contract(classes) or of_classes(classes, own, (), problems) or functions.subject(own, (), problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(classes, (), problems)
+    subject = _with_activations(subject, {**classes, **own}, problems, stranger)
     if subject is None and len(classes) == 1 and not problems.troubles:  # whatever it is called, it was handed over
         subject = of_classes(classes, own, (), problems, named=True)
     if subject is None and not problems.unconnected and not problems.troubles:

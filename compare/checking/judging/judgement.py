@@ -39,6 +39,13 @@ DECLARED = {AVERAGE_POOLING.name: (AVERAGE_POOLING,), **ACTIVATED}
 
 # Of no network of the contract, judged by themselves where the code has them: what they are, and their stage.
 BESIDE = {"d_conv_bias": "conv backward", "optimiser": "update"}
+BESIDE |= {"activation": "activation forward", "d_activation": "activation backward"}
+
+
+def beside(quantity):
+    """The word of BESIDE of such a quantity, which may be followed by a name; "" of one of the network."""
+    word = quantity.partition(" ")[0]
+    return word if word in BESIDE else ""
 
 
 @dataclass
@@ -76,7 +83,7 @@ class Judgement:
 
     def picture(self, row):
         """What a row that differs looks like, in one line."""
-        if row["quantity"] in BESIDE:
+        if beside(row["quantity"]):
             return row["note"]
         if row["outcome"] != "differs":
             return f"{row['outcome'].upper()}: {row['note']}"
@@ -153,12 +160,12 @@ def judge_answer(result, found, noted, cases, path, dtypes=probes.DTYPES, search
         if any(row["outcome"] == "differs" for row in rows):
             _explain(judgement, judgement.evidence, declared, search)
     for quantity, (outcome, note) in meta.get("beside", {}).items() if offered else ():
-        if quantity not in BESIDE:
+        if not beside(quantity):
             continue
         row = {"implementation": "", "quantity": quantity, "dtype": offered[0], "probe": FIRST_PROBE, "mode": "alone"}
         measured = {"max_abs_error": 0.0, "allowance_used": 0.0, "passed": True, "outcome": outcome, "note": ""}
         measured = measured if outcome == "agrees" else judge.failure(outcome, note)
-        rows.append({**row, "stage": BESIDE[quantity], **measured})
+        rows.append({**row, "stage": BESIDE[beside(quantity)], **measured})
     settle_rows(rows, meta.get("varies", ()))
     return judgement
 

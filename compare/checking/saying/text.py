@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from compare.checking.judging.judgement import BESIDE
+from compare.checking.judging.judgement import BESIDE, beside
 from compare.checking.judging.rows import FAILED
 from compare.checking.saying.only import only_where
 from compare.graph import STAGE_OF, STAGE_ORDER
@@ -28,6 +28,7 @@ WHAT = {
 }
 
 SAID = {"d_conv_bias": "the gradient of the convolution's bias is ", "optimiser": "the optimiser is not plain SGD: "}
+SAID |= {"activation": "an activation, ", "d_activation": "the gradient of an activation, "}
 
 
 def lines(result):
@@ -98,7 +99,8 @@ def _stages(result):
         elif any(row["outcome"] == "not reached" for row in rows):
             found.append(label + next(why(row) for row in rows if row["outcome"] == "not reached"))
         else:
-            found.append(f"{label}agrees   ({_used(rows)})")
+            names = [row["quantity"].partition(" ")[2] for row in rows]  # of activations, each has its own
+            found.append(f"{label}agrees   ({', '.join(names) if all(names) else _used(rows)})")
     return found
 
 
@@ -142,20 +144,20 @@ def diagnosis(result):
     """Lines that name the bug, or say that it is none that is known."""
     found = _diagnosis(result)
     for row in result.judgement.rows:
-        if row["quantity"] in BESIDE and row["outcome"] == "differs":
+        if beside(row["quantity"]) and row["outcome"] == "differs":
             head = "     also: " if found else "diagnosis: "
-            found.append(f"{head}{SAID[row['quantity']]}{row['note']}")
+            found.append(f"{head}{SAID[beside(row['quantity'])]}{row['note']}")
     return found
 
 
 def _diagnosis(result):
     judgement = result.judgement
-    of_network = [outcome for (_, quantity), outcome in result.quantities.items() if quantity not in BESIDE]
+    of_network = [outcome for (_, quantity), outcome in result.quantities.items() if not beside(quantity)]
     total = sum(outcome != "not offered" for outcome in of_network)
     if not judgement.diagnosis and any(judgement.by_stage.values()):
         return _by_stage(judgement)
     if not judgement.diagnosis:
-        if any(row["outcome"] == "differs" and row["quantity"] not in BESIDE for row in judgement.rows):
+        if any(row["outcome"] == "differs" and not beside(row["quantity"]) for row in judgement.rows):
             return [f"diagnosis: no known defect explains it; {judgement.stage} is the first to differ"]
         return []
     if len(judgement.diagnosis) > 1:
@@ -193,7 +195,7 @@ def _not_checked(result):
     names = []
     for stage, quantities in stages.items():
         if quantities and all(quantity in missing for quantity in quantities):
-            if stage not in {BESIDE[quantity] for quantity in outcomes if quantity in BESIDE}:
+            if stage not in {BESIDE[beside(quantity)] for quantity in outcomes if beside(quantity)}:
                 names.append(stage)
         else:
             names += [WHAT.get(quantity, quantity) for quantity in quantities if quantity in missing]
