@@ -63,7 +63,7 @@ def judge(things, unconnected):
             why = explain(trial.failure) if isinstance(trial.failure, StrangersError) else str(trial.failure)
             unconnected.append((f"{name}, backward" if trial.rows else name, why))
         rows |= {f"{each} {name}": seen or ("agrees", "") for each, seen in trial.rows.items()}
-        assumed += [f"{name} is {trial.said}"] if trial.said else []
+        assumed += [f"{name} is {trial.said}"] if trial.rows else []
         remarks += [f"{name} {remark}" for remark in dict.fromkeys(trial.remarks)]
     return rows, assumed, remarks
 
