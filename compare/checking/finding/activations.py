@@ -13,15 +13,9 @@ from compare.checking.judging import activations as right
 from compare.checking.process.things import Class, RaisedError, StrangersError
 from compare.contract import NotOfferedError
 
-KINDS = {
-    "leakyrelu": "ReLU",
-    "lrelu": "ReLU",
-    "relu": "ReLU",
-    "sigmoid": "sigmoid",
-    "logistic": "sigmoid",
-    "tanh": "tanh",
-}
-KINDS |= dict.fromkeys(("nonlinearity", "nonlin", "rectifier", "activate", "activation"), "")  # seen in what they do
+KINDS = {"leakyrelu": "ReLU", "lrelu": "ReLU", "relu": "ReLU", "sigmoid": "sigmoid", "tanh": "tanh"}
+# whose names do not say which of the three they are
+KINDS |= dict.fromkeys(("logistic", "nonlinearity", "nonlin", "rectifier", "activate", "activation"), "")
 BACK = "backwards?|backprop|back|bprop|bp|gradient|grad|derivative|derivation|derivate|deriv|der|prime|delta|diff"
 MORE = "layers?|module|activations?|act|function|func|fn|forward|fwd|for|apply|my|np|numpy|stable|simple"
 NAME = re.compile(rf"((?:{BACK}|{MORE}|d)*?)({'|'.join(KINDS)})((?:{BACK}|{MORE}|ofx|d[txz]?)*)")

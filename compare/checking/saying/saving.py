@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from compare.cells import write_result
-from compare.checking.judging.judgement import parameters_of
+from compare.checking.judging.judgement import beside, parameters_of
 from compare.files import write_text
 from compare.graph import STAGE_INPUT
 
@@ -40,12 +40,13 @@ def save_case(result, folder):
         result: `CheckResult`.
         folder: made if it is not there.
     Returns:
-        Path of the script, or None where nothing differs in a probe (or only along the training path).
+        Path of the script, or None where nothing of the network differs in a probe (or only along the training path).
     Raises:
         OSError: it cannot be written.
     """
     judgement = result.judgement
     rows = [row for row in judgement.rows if row["outcome"] == "differs" and row["stage"] != "training path"]
+    rows = [row for row in rows if not beside(row["quantity"])]
     rows = [row for row in rows if judgement.sides(row)[1] is not None]  # what holds no numbers has no case
     if not rows:
         return None
