@@ -147,6 +147,7 @@ class _Trial:
             return {}
         names, _ = _arguments(made.back[0])
         several = [_may_be(name, len(names) == 1, made.code) for name in names]
+        several = [("x", "out", "given")] if made.derives and len(names) == 1 else several
         for roles, shape in itertools.product(itertools.product(*several), shapes):
             made, (x, dy) = _Made(self, shape), _numbers(shape, np.float64)
             try:
@@ -210,12 +211,14 @@ class _Made:
 
     def __init__(self, trial, shape):
         self.code, self.cache, self.changed, thing = None, None, False, trial.thing
+        self.derives = False  # whether its way back is named like a derivative, not like a gradient
         if isinstance(thing, Class):
             names, told = _arguments(thing.__signature__)
             if unknown := [name for name in names if words.plain(name) not in words.SHAPES | words.SHAPES_IN]:
                 raise NotOfferedError(f"it is made with {', '.join(unknown)}, of which nothing is known")
             code = self.code = thing(**dict.fromkeys(names, shape), **told)
             ways = [trying.method_of(thing, methods) for methods in WAYS]
+            self.derives = str(ways[1]).startswith(("deriv", "prime", "f_prime", "df", "diff"))
             ways = [way and (thing.methods[way], lambda w=way, **given: code.call(w, **given)) for way in ways]
         else:
             flag = next((p for p in thing.__signature__.parameters if words.plain(p).startswith(FLAGS)), None)
