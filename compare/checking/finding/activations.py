@@ -14,8 +14,7 @@ from compare.checking.process.things import Class, RaisedError, StrangersError
 from compare.contract import NotOfferedError
 
 KINDS = {"leakyrelu": "ReLU", "lrelu": "ReLU", "relu": "ReLU", "sigmoid": "sigmoid", "tanh": "tanh"}
-# whose names do not say which of the three they are
-KINDS |= dict.fromkeys(("logistic", "nonlinearity", "nonlin", "rectifier", "activate", "activation"), "")
+KINDS |= dict.fromkeys(("logistic", "nonlinearity", "nonlin", "rectifier", "activate", "activation"), "")  # any
 BACK = "backwards?|backprop|back|bprop|bp|gradient|grad|derivative|derivation|derivate|deriv|der|prime|delta|diff"
 MORE = "layers?|module|activations?|act|function|func|fn|forward|fwd|for|apply|my|np|numpy|stable|simple"
 NAME = re.compile(rf"((?:{BACK}|{MORE}|d)*?)({'|'.join(KINDS)})((?:{BACK}|{MORE}|ofx|d[txz]?)*)")
@@ -30,6 +29,7 @@ FLAGS = ("deriv", "grad", "prime", "back")  # of a function that goes back if it
 SLOPE = 0.125  # of a leaky ReLU that has to be told
 SHAPES = ((3, 4, 5, 2), (4, 6), (5, 4, 3))  # a batch of maps, of vectors, one image
 SAID = {"given": "the upstream gradient", "x": "the input", "out": "the output", "cache": "what forward hands on"}
+HUGE = 2  # the last of three turns: the numbers are too large for exp
 SHARE = 8  # of the time of all calls, that of all activations
 
 
@@ -97,18 +97,20 @@ class _Trial:
         rows = {n: None if fine[n] else min(faults[n].values(), key=lambda fault: "; " not in fault[1]) for n in fine}
         for shape, dtype in itertools.product(ahead, (np.float64, np.float32)):
             made, before = _Made(self, shape), None
-            for huge in (False, True):
-                x, dy = _numbers(shape, dtype, huge)
+            for turn in range(3):
+                x, dy = _numbers(shape, dtype, turn)
                 try:
                     y, fault = self._output(made, x)
                     seen = {"activation": fault}
                     if shape in fine.get("d_activation", ()):
                         seen["d_activation"] = self._gradient(made, self.roles, x, dy, y, before)
                 except RaisedError as error:
-                    if not huge:  # it is for double precision alone
+                    if not turn:  # it is for double precision alone
                         break
-                    # what has just worked with smaller numbers
-                    seen = dict.fromkeys(rows, ("raised", f"{self.name}: {explain(error)}"))
+                    seen = dict.fromkeys(rows, ("raised", f"{self.name}: {explain(error)}"))  # it went before
+                if turn == HUGE:  # of what is right for smaller numbers it is said, and held against nobody
+                    self.remarks += [fault[1].partition(": ")[2] for fault in seen.values() if fault]
+                    break
                 rows |= {name: seen[name] for name in rows if rows[name] is None and shape in fine[name]}
                 before = x
         self.rows = rows
@@ -127,7 +129,7 @@ class _Trial:
             raise failure
         pairs = [(x, each) for x, found in took.values() for each in found]
         slopes = [slope for pair in pairs if (slope := right.slope_below(*pair)) is not None]
-        self.slope = min(slopes, key=lambda slope: not 0 <= slope < 1) if slopes and self.kind in ("", "ReLU") else 0.0
+        self.slope = min(slopes, key=lambda slope: abs(slope) >= 1) if slopes and self.kind in ("", "ReLU") else 0.0
         for kind in right.FORMULA if not self.kind else ():
             if any(right.off(each, right.value(kind, x, self.slope % 1), x)[0] is None for x, each in pairs):
                 self.kind = kind
@@ -175,7 +177,9 @@ class _Trial:
             return right.value(self.kind, x, self.slope), None
         found = made.forward(x)
         self.remarks += ["changes the array that it is given in place"] if made.changed and not self.is_back else []
-        wanted = right.value(self.kind, x.astype(np.float64), self.slope if 0 <= self.slope < 1 else 0.0)
+        slope = self.slope if abs(self.slope) < 1 else 0.0
+        self.remarks += [f"has a slope of {slope:.3g} below 0, which falls: it is held to that"] if slope < 0 else []
+        wanted = right.value(self.kind, x.astype(np.float64), slope)
         return found[0], self._wrong(found, wanted, x, None, lambda each: right.mistake(self.kind, x, each))
 
     def _gradient(self, made, roles, x, dy, y, before=None):
@@ -183,14 +187,13 @@ class _Trial:
         told = self.slope if self.ahead and self.is_back else None
         found = made.backward(roles, told, {"given": dy, "x": x, "out": y, "cache": made.cache})
         dy = dy.astype(np.float64) if "given" in roles else np.ones(x.shape)
-        before = x if before is None else before
         if not self.ahead and self.kind == "ReLU":
             slopes = [right.slope_below(x, x * each / dy) for each in found]
-            self.slope = next((slope for slope in slopes if slope is not None and 0 <= slope < 1), self.slope)
+            self.slope = next((slope for slope in slopes if slope is not None and abs(slope) < 1), self.slope)
         wanted = dy * right.derivative(self.kind, x.astype(np.float64), self.slope)
 
         def mistake(each):
-            return right.mistake_back(self.kind, self.slope, x, dy, each, before)
+            return right.mistake_back(self.kind, self.slope, x, dy, each, x if before is None else before)
 
         return self._wrong(found, wanted, x, dy if self.kind == "ReLU" else None, mistake)
 
@@ -256,12 +259,12 @@ class _Made:
         raise NotOfferedError("no array of the shape that it is given comes out")
 
 
-def _numbers(shape, dtype, huge=False):
-    """(what goes in, the upstream gradient): of both signs, exactly 0, and where asked for too large for exp."""
-    rng = np.random.default_rng(21 + huge)
+def _numbers(shape, dtype, turn=0):
+    """(what goes in, the upstream gradient): of both signs, exactly 0, and at the turn HUGE too large for exp."""
+    rng = np.random.default_rng(21 + turn)
     x, dy = (scale * rng.standard_normal(shape).astype(np.float32) for scale in (2, 1))
     x.flat[:2], dy.flat[:2] = 0, (1.5, -0.5)
-    if huge:
+    if turn == HUGE:
         x.flat[2:4] = right.HUGE, -right.HUGE
     return x.astype(dtype), dy.astype(dtype)
 

@@ -49,9 +49,6 @@ def off(found, wanted, x, other=None):
 
 def mistake(kind, x, found):
     """What a forward that differs gives instead, and advice; "" where it is no known mistake."""
-    slope = slope_below(x, found) if kind == "ReLU" else None
-    if slope is not None and slope < 0:
-        return f"below 0 it gives {slope:.3g} times its input, a slope of the wrong sign; np.where(x > 0, x, slope * x)"
     known = {
         "it gives its input as it is": x,
         "it keeps what is below 0 and cuts off what is above": np.minimum(x, 0),

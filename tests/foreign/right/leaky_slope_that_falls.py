@@ -1,6 +1,4 @@
-# stage: activation forward
-# names: none
-# says: below 0 it gives -0.01 times its input, a slope of the wrong sign
+# says: LeakyReLU has a slope of -0.01 below 0, which falls
 import numpy as np
 
 
