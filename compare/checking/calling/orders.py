@@ -31,14 +31,17 @@ class Order:
     axes: the code's axes; one of several letters is those joined, one of none has size 1. A letter that is missing is
         an axis that the code does not have, so that its size must be 1.
     kept: the letters of the shape that it is kept in, where that is another.
+    shift: of images that the code scales itself, x / 255 - shift; None where it takes them as they are.
     """
 
     house: str
     axes: tuple[str, ...]
     kept: str = ""
+    shift: float | None = None
 
     def __str__(self):
         flat = f"({', '.join('*'.join(axis) or '1' for axis in self.axes)})"
+        flat += "" if self.shift is None else " of pixels from 0 to 255, which it scales itself"
         return f"{flat} in the shape ({', '.join(self.kept)})" if self.kept else flat
 
     @property
@@ -57,6 +60,7 @@ class Order:
     def native(self, x):
         """A fresh contiguous copy of x, of the contract's shape, as the code wants it."""
         shape = self.shape(x.shape)
+        x = x if self.shift is None else (x + x.dtype.type(self.shift)) * x.dtype.type(255)
         kept = [letter for letter in self.house if letter in self.letters]
         x = x.reshape([size for letter, size in zip(self.house, x.shape, strict=True) if letter in kept])
         return np.array(x.transpose([kept.index(letter) for letter in self.letters]).reshape(shape), order="C")
@@ -139,7 +143,11 @@ def whole_flows():
     ins += [("NHWC", True), ("NCHW", True), ("NHW", True)]
     outs = (("N", "K"), ("K",), ("K", "N"))
     return [
-        (one, Order(IMAGES, tuple(axes)), Order("NK", out)) for axes, one in ins for out in outs if one or out != ("K",)
+        (one, Order(IMAGES, tuple(axes), shift=shift), Order("NK", out))
+        for shift in (None, 0.5, 0.0)
+        for axes, one in ins
+        for out in outs
+        if one or out != ("K",)
     ]
 
 

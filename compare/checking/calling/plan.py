@@ -64,6 +64,7 @@ class Sizes:
         values = {name: 0.3 * rng.standard_normal(value.shape) for name, value in network.get_parameters().items()}
         # logits of about 1: where the label's probability is tiny, an epsilon in a quotient changes the whole gradient
         values["dense_weight"] /= 0.3 * np.sqrt(len(values["dense_weight"]))
+        values["dense_bias"] *= 0  # there are layers without one
         network.set_parameters(values)
         inputs = {"images": rng.standard_normal((3, *self.input_shape)), "labels": np.arange(3) % self.classes}
         return network, values, inputs | network.activations(inputs["images"], inputs["labels"])
@@ -183,9 +184,12 @@ class Plan:
             judged = "its gradient is judged by itself" if self.bias else "its gradient is not checked"
             stage = "pool" if self.stage == "pool" else "conv"
             lines.append(f"{stage} has a bias, {arrays.named(path)}, {each}: held at 0, {judged}")
-        if self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights:
-            lines.append(f"{self.name} has no bias that was found")
         return lines
+
+    @property
+    def lacks_bias(self):
+        """Whether it is, or holds, a dense layer without a bias."""
+        return self.stage in ("logits", "head", "whole") and "dense_bias" not in self.weights
 
 
 def size_of(sizes, name):
@@ -209,7 +213,11 @@ def about(plans, remarks):
         "assumptions": assumptions,
         "remarks": remarks,
         "applied_rate": min(rates, default=None),
-        "conventions": (*(["average pooling"] if average else []), *ends),
+        "conventions": (
+            *(["average pooling"] if average else []),
+            *(["no dense bias"] if any(plan.lacks_bias for plan in plans.values()) else []),
+            *ends,
+        ),
         "changed_inputs": set(),
         "beside": {"d_conv_bias": bias} if (bias := plans["conv"].bias if "conv" in plans else None) else {},
     }

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compare.verdict.defects.defect import Defect, wrap
+from compare.verdict.defects.defect import Defect, sees, wrap
 from compare.verdict.defects.of_pool import corners, routed, winners
+from compare.verdict.defects.turns import zeroed
 from compare.verdict.network import Network
 
 
@@ -47,6 +48,11 @@ def _averaging(network):
     routed(lambda x: x * 0 + 0.25)(network)
 
 
+NO_BIAS = Convention(
+    "no dense bias",
+    "the dense layer has no bias, which ours has: it is held to that",
+    sees("logits", dense_bias=zeroed),
+)
 AVERAGE_POOLING = Convention("average pooling", "pooling is average, by its name", _averaging)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from compare.checking.judging.conventions import (
     ACTIVATED,
     AVERAGE_POOLING,
+    NO_BIAS,
     OF_ACTIVATED,
     OF_LOSS,
     SETS,
@@ -35,7 +36,7 @@ from compare.verdict.expected import Expected, Manner
 from compare.verdict.packing import PATH, by_case, unpack_answer
 from compare.verdict.path import judge_path
 
-DECLARED = {AVERAGE_POOLING.name: (AVERAGE_POOLING,), **ACTIVATED}
+DECLARED = {each.name: (each,) for each in (AVERAGE_POOLING, NO_BIAS)} | ACTIVATED
 
 # Of no network of the contract, judged by themselves where the code has them: what they are, and their stage.
 BESIDE = {"d_conv_bias": "conv backward", "optimiser": "update"}
@@ -177,7 +178,7 @@ def _explain(judgement, evidence, declared, search):
         declared: of each convention that the code was found to follow, the forms that it may have.
     """
     known = {convention for forms in declared for convention in forms}
-    candidates = (*DEFECTS, OF_LOSS, *(() if known <= {AVERAGE_POOLING} else OF_ACTIVATED))
+    candidates = (*DEFECTS, OF_LOSS, *(() if known <= {AVERAGE_POOLING, NO_BIAS} else OF_ACTIVATED))
 
     # by the path alone no convention can be told; one that explains no more than it breaks is not worth a search
     def telling(rows):
