@@ -224,32 +224,33 @@ def _kept_from_0(epsilon, guard):
 # Small enough to leave a result as it is but for rare rows.
 SMALL = (*(10.0**-n for n in range(5, 21)), float(np.finfo(float).eps), float(np.finfo(np.float32).eps))
 WAYS = (("added inside", np.add), ("as the least inside", np.maximum), ("at both ends of", _bound))
+
+
+def _small(name, remark, change, ways=WAYS):
+    """A convention for each small number and way to put it in; {} in name and remark is such as "1e-08 added inside"."""
+    put = [(f"{epsilon:g} {how}", change(epsilon, guard)) for epsilon in SMALL for how, guard in ways]
+    return tuple(Convention(name.format(words), remark.format(words), changed) for words, changed in put)
+
+
 SUMS = (
-    tuple(
-        Convention(
-            f"{epsilon:g} {how} the probabilities",
-            f"{epsilon:g} {how} the probabilities is too small to matter, and they no longer add up to 1",
-            _kept_from_0(epsilon, guard),
-        )
-        for epsilon in SMALL
-        for how, guard in (("as the least of", np.maximum), ("at both ends of", _bound))
-    )
-    + tuple(
-        Convention(
-            f"{epsilon:g} added to the sum of the softmax",
-            f"{epsilon:g} added to the sum that the softmax divides by is not needed: that sum is never below 1",
-            _softmax_with(epsilon, in_the_sum=True),
-        )
-        for epsilon in SMALL
-    )
-    + tuple(
-        Convention(
-            f"{epsilon:g} added to the probabilities",
-            f"{epsilon:g} added to each probability is too small to matter, and they no longer add up to 1",
-            _softmax_with(epsilon, in_the_sum=False),
-        )
-        for epsilon in SMALL
-    )
+    *_small(
+        "{} the probabilities",
+        "{} the probabilities is too small to matter, and they no longer add up to 1",
+        _kept_from_0,
+        (("as the least of", np.maximum), ("at both ends of", _bound)),
+    ),
+    *_small(
+        "{} the sum of the softmax",
+        "{} the sum that the softmax divides by is not needed: that sum is never below 1",
+        _softmax_with,
+        (("added to", True),),
+    ),
+    *_small(
+        "{} the probabilities",
+        "{} each probability is too small to matter, and they no longer add up to 1",
+        _softmax_with,
+        (("added to", False),),
+    ),
 )
 # The ways in which a loss is made from probabilities: as they are, or kept from 0 by a small `epsilon`.
 GUARDS = (
@@ -258,14 +259,10 @@ GUARDS = (
         "the loss is the logarithm of a probability, infinite where that rounds to 0; made from the logits it is not",
         _guarded(0.0, lambda p, epsilon: p),
     ),
-    *(
-        Convention(
-            f"{epsilon:g} {how} the logarithm",
-            f"{epsilon:g} {how} the logarithm keeps the loss finite, which is right but for probabilities as small",
-            _guarded(epsilon, guard),
-        )
-        for epsilon in SMALL
-        for how, guard in WAYS
+    *_small(
+        "{} the logarithm",
+        "{} the logarithm keeps the loss finite, which is right but for probabilities as small",
+        _guarded,
     ),
 )
 # The same in the gradient: what was kept for the logarithm, or the softmax, goes into p - y as well.
@@ -275,22 +272,14 @@ GUARDS_BACKWARD = (
         "p - y is made of the probabilities, so what is added to these stays in it",
         _guarded_backward(0.0, lambda p, epsilon: p),
     ),
-    *(
-        Convention(
-            f"p - y with {epsilon:g} {how} the logarithm",
-            f"{epsilon:g} {how} the logarithm stays in p - y as well, which is off by no more than that",
-            _guarded_backward(epsilon, guard),
-        )
-        for epsilon in SMALL
-        for how, guard in WAYS
+    *_small(
+        "p - y with {} the logarithm",
+        "{} the logarithm stays in p - y as well, which is off by no more than that",
+        _guarded_backward,
     ),
-    *(
-        Convention(
-            f"-1 / p with {epsilon:g} {how} the logarithm",
-            f"{epsilon:g} {how} the logarithm stays in -1 / p as well: the gradient is too small where p is as small",
-            _guarded_quotient(epsilon, guard),
-        )
-        for epsilon in SMALL
-        for how, guard in WAYS
+    *_small(
+        "-1 / p with {} the logarithm",
+        "{} the logarithm stays in -1 / p as well: the gradient is too small where p is as small",
+        _guarded_quotient,
     ),
 )
