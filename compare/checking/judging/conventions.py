@@ -227,7 +227,7 @@ WAYS = (("added inside", np.add), ("as the least inside", np.maximum), ("at both
 
 
 def _small(name, remark, change, ways=WAYS):
-    """A convention for each small number and way to put it in; {} in name and remark is such as "1e-08 added inside"."""
+    """A convention for each small number and way to put it in; {} in name and remark is like "1e-08 added inside"."""
     put = [(f"{epsilon:g} {how}", change(epsilon, guard)) for epsilon in SMALL for how, guard in ways]
     return tuple(Convention(name.format(words), remark.format(words), changed) for words, changed in put)
 
