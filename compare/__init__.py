@@ -27,13 +27,13 @@ __all__ = [
 
 _HOMES = {
     "parity": "compare.verdict.run",
-    "accuracy": "compare.training",
+    "accuracy": "compare.training.accuracy",
     "speed": "compare.clock.speed",
     "report": "compare.pages.report",
     "implementations": "compare.listing",
     "convert": "compare.conversion",
     "check": "compare.checking.run",
-    "defects": "compare.evidence",
+    "defects": "compare.training.evidence",
     "grade": "compare.grading.run",
     "parametrize_with_checks": "compare.pytest_plugin",
 }

@@ -14,18 +14,10 @@ import traceback
 
 import click
 
-from compare import (
-    commands_checking,
-    commands_comparing,
-    commands_exchange,
-    commands_grading,
-    commands_speed,
-    commands_sweep,
-    failure,
-    guard,
-    plain_files,
-)
-from compare.options import Commands, say
+from compare import plain_files
+from compare.cells import guard
+from compare.commands import checking, comparing, exchange, failure, grading, speed, sweep
+from compare.commands.options import Commands, say
 
 EXIT_CODES = """Exit codes: 0 agrees, 1 differs, 2 usage or bad input, 3 cannot be decided (a framework asked for by
 name is missing, a training diverged, nothing was there to judge, a baseline is missing or does not fit), 4 the code
@@ -42,23 +34,23 @@ def cli():
 
 
 for _command in (
-    commands_comparing.list_command,
-    commands_comparing.parity,
-    commands_comparing.accuracy,
-    commands_speed.speed,
-    commands_checking.check,
-    commands_exchange.probes,
-    commands_exchange.judge,
-    commands_exchange.pair,
-    commands_exchange.record,
-    commands_checking.sharpness,
-    commands_checking.defects,
-    commands_grading.grade,
-    commands_grading.pack,
-    commands_comparing.report,
-    commands_sweep.sweep,
-    commands_comparing.convert,
-    commands_comparing.data_group,
+    comparing.list_command,
+    comparing.parity,
+    comparing.accuracy,
+    speed.speed,
+    checking.check,
+    exchange.probes,
+    exchange.judge,
+    exchange.pair,
+    exchange.record,
+    checking.sharpness,
+    checking.defects,
+    grading.grade,
+    grading.pack,
+    comparing.report,
+    sweep.sweep,
+    comparing.convert,
+    comparing.data_group,
 ):
     cli.add_command(_command)
 

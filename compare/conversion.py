@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import cells, contract, limits, plain
+from compare import contract, plain
+from compare.cells import cells, limits
 from compare.plain_files import regular_size
 from numpy_cnn import load_weights, save_weights
 

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from compare import cells, contract
+from compare import contract
+from compare.cells import cells
 from compare.progress import progress_bar
 
 COLUMNS = ["implementation", "package", "version", "available", "reason", "install"]

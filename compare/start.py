@@ -62,7 +62,7 @@ def away_from_here():
 
 if __name__ == "__main__":
     by_name()
-    from compare import confine, guard
+    from compare.cells import confine, guard
 
     guard.keep()
     confine.confine([os.path.dirname(each) for each in sys.argv[2:]], user=False, also=[ROOT])  # noqa: PTH120

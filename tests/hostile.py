@@ -26,7 +26,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import test_hostile_files as hostile_files  # noqa: E402 - found by the line above
 
-from compare import guard, idx, plain_files  # noqa: E402
+from compare import plain_files  # noqa: E402
+from compare.cells import guard  # noqa: E402
+from compare.images import idx  # noqa: E402
 from numpy_cnn import load_weights, save_weights  # noqa: E402
 
 # of all mutants, by format; one of HDF5 takes a process, and so a third of a second

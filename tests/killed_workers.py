@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from compare import placing  # noqa: E402
+from compare.cells import placing  # noqa: E402
 from compare.sweeping import settings, sweep  # noqa: E402
 from compare.sweeping.rows import Rows  # noqa: E402
 

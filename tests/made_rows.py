@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from compare import data, evidence, training
 from compare.clock import speed as timing
+from compare.images import data
 from compare.pages import pictures
+from compare.training import accuracy as training
+from compare.training import evidence
 from compare.verdict import judge
 
 DATA = "12 digits <made> by hand | 8 train / 4 test"

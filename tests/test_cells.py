@@ -13,7 +13,8 @@ import numpy as np
 import psutil
 import pytest
 
-from compare import cells, contract, environment, process
+from compare import contract, environment
+from compare.cells import cells, process
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def run_cell(name, tmp_path, limit=60.0, task="import", package="numpy", **more)
     starter = tmp_path / f"{name}_worker.py"  # a file of the same second and size is taken for this one
     starter.write_text(
         "import sys\n"
-        "from compare import contract, worker\n"
+        "from compare import contract\nfrom compare.cells import worker\n"
         f"contract.ENTRIES[{name!r}] = contract.Entry({name!r}, '{name}_code:CNN', {package!r}, 'no way')\n"
         "worker.main(sys.argv[1])\n"
     )
@@ -211,7 +212,9 @@ def test_an_interrupted_command_leaves_no_process(number, code_wanted):
     )
     parent = psutil.Process(process.pid)
     end = time.monotonic() + 60
-    while not (workers := [c for c in parent.children(recursive=True) if "compare.worker" in " ".join(c.cmdline())]):
+    while not (
+        workers := [c for c in parent.children(recursive=True) if "compare.cells.worker" in " ".join(c.cmdline())]
+    ):
         assert time.monotonic() < end, "no worker started"
         time.sleep(0.1)
     time.sleep(1)

@@ -7,7 +7,7 @@ import pytest
 from strangers import BATCH, CONV, FUNCTIONS, POOL, SOFTMAX
 
 import compare
-from compare.cells import write_result
+from compare.cells.cells import write_result
 from compare.checking.judging.judgement import AVERAGE_POOLING
 from compare.verdict import arbiter, check_probes
 from compare.verdict.allowances import Rounding, Stages

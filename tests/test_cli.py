@@ -14,7 +14,10 @@ import pytest
 from mutants import ROOT
 
 import compare
-from compare import cells, cli, contract, failure, files, output, training
+from compare import cli, contract, files, output
+from compare.cells import cells
+from compare.commands import failure
+from compare.training import accuracy as training
 
 
 def run(*arguments, cwd=ROOT, **environment):
@@ -123,7 +126,7 @@ def test_an_error_of_the_tools_own_is_one_line_and_no_verdict(mistake, wanted, m
     printed = capsys.readouterr()
     assert printed.out == ""
     first, *rest = printed.err.splitlines()
-    assert re.match(r"Error of the tool's own, which is no verdict: \w+ at commands_checking.py:\d+: ", first)
+    assert re.match(r"Error of the tool's own, which is no verdict: \w+ at checking.py:\d+: ", first)
     assert "report this line" in first
     assert ("Traceback" in printed.err) == bool(rest) == wanted
 

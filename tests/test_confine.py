@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from compare import confine
+from compare.cells import confine
 from compare.grading import isolation
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")

@@ -52,7 +52,7 @@ def test_the_three_ways_offer_the_same_names():
 
 
 def test_every_entry_names_a_file_that_is_there_and_a_line_that_installs_it():
-    from compare.cells import ROOT
+    from compare.cells.cells import ROOT
 
     for entry in contract.ENTRIES.values():
         module, _, attribute = entry.target.partition(":")

@@ -1,4 +1,4 @@
-"""`compare.data` and `compare.idx`: what is read, what is refused, what is fetched."""
+"""`compare.images.data` and `compare.images.idx`: what is read, what is refused, what is fetched."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import data, fetching, idx
+from compare.images import data, fetching, idx
 
 SAMPLE_DIGEST = "cd274a88dac7f92136f4013149bdd874858654753ae8f3dc17ffc7858877e1c0"
 MNIST_DIGEST = "c0bc6ef42dd35ebb1a360200160f8128613df91580d1a062c6c04eaa299c82e0"
@@ -433,7 +433,7 @@ def test_files_that_do_not_go_together(tmp_path, change, at, message):
 
 def test_import_is_cheap():
     heavy = "mlxtend", "pooch", "mnist", "requests", "platformdirs", "tqdm"
-    code = f"import sys, compare.data; print(sorted(set({heavy}) & set(sys.modules)))"
+    code = f"import sys, compare.images.data; print(sorted(set({heavy}) & set(sys.modules)))"
     root = Path(data.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import compare
-from compare import evidence, output
-from compare.evidence import COLUMNS, RIGHT
+from compare import output
 from compare.graph import STAGE_ORDER
+from compare.training import evidence
+from compare.training.evidence import COLUMNS, RIGHT
 from compare.verdict import arbiter, check_probes
 from compare.verdict.defects import DEFECTS
 from compare.verdict.defects.defect import gives

@@ -8,9 +8,11 @@ import pytest
 from documentation import ROOT, blocks, comparable, run
 from write_pages import excerpt, renewed
 
-from compare import evidence, output, starts, training
+from compare import output
 from compare.checking.judging import sharpness
 from compare.clock import speed as timing
+from compare.training import accuracy as training
+from compare.training import evidence, starts
 from compare.verdict.defects import DEFECTS
 
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]

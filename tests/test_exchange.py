@@ -13,7 +13,7 @@ import pytest
 from documentation import ROOT
 from test_check import ABSENT, run_command
 
-from compare import cells
+from compare.cells import cells
 from compare.checking.judging.judgement import judge_subject
 from compare.exchange.asking import write_probes
 from compare.exchange.comparing import allowance

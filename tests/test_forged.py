@@ -11,9 +11,9 @@ from strangers import CONV
 from test_cells import code, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
+from compare.cells.forms import fits
 from compare.checking.process import answers, messages
 from compare.checking.process.stranger import Stranger, _TimedOut
-from compare.forms import fits
 
 BYTES = {
     "lengths beyond all": "HEAD(1 << 62, 1 << 62)",
@@ -177,7 +177,7 @@ def test_a_result_that_is_none_of_its_task_is_a_crash(code, tmp_path, what):  # 
     task, more = LEFT[what]
     close = "" if "**" in more else ")"
     text = (
-        "import json, os, pathlib, sys\nimport numpy as np\nfrom compare.cells import write_result\n"
+        "import json, os, pathlib, sys\nimport numpy as np\nfrom compare.cells.cells import write_result\n"
         "def left(meta, **arrays):\n    write_result(pathlib.Path(sys.argv[1]).parent / 'result.npz', meta, arrays)\n"
         f"left(dict(status='ok', {more}{close})\nos._exit(0)\n"
     )

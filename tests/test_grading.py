@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import compare
-from compare import cells, contract
+from compare import contract
+from compare.cells import cells
 from compare.checking.calling import trying
 from compare.cli import main
 from compare.grading import copies, expected, marking, rubric, run, submissions, writing

@@ -16,7 +16,9 @@ from strangers import CONV
 from test_cells import code, gone, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
-from compare import cells, cli, failure, guard, plain_files, process
+from compare import cli, plain_files
+from compare.cells import cells, guard, process
+from compare.commands import failure
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets nothing get out from below a process")
 FOLDER = "import os, pathlib, sys, time\nimport numpy as np\nfolder = pathlib.Path(sys.argv[1]).parent\n"
@@ -137,7 +139,7 @@ def test_a_cell_in_one_long_call_ends_with_its_parent(tmp_path, stuck):
         f"import os, sys, time\nimport numpy as np\nprint('here', flush=True)\nopen({str(tmp_path / 'pid')!r}, 'w')"
         f".write(str(os.getpid()))\n{stuck}\n"
     )
-    parent = "from compare import cells; cells.run([{'threads': 1, 'limit': 60}], module='stuck')"
+    parent = "from compare.cells import cells; cells.run([{'threads': 1, 'limit': 60}], module='stuck')"
     path = os.pathsep.join((str(failure.ROOT), str(tmp_path)))
     process = subprocess.Popen([sys.executable, "-c", parent], env={**os.environ, "PYTHONPATH": path})
     _kill_once_there_is(tmp_path / "pid", process)
@@ -176,7 +178,7 @@ def test_limits_that_checked_code_meets_are_told_by_their_name(tmp_path, limit, 
 
 FLOOD = """
 import os, sys, time
-from compare import guard
+from compare.cells import guard
 guard.PROCESSES = 20
 guard.keep()
 open({1!r}, "a").write("here")
@@ -333,7 +335,7 @@ def test_a_signal_in_a_callback_ends_the_command_too(number, ending):
 def test_what_an_ended_command_leaves_is_gone_by_the_next(tmp_path, number, monkeypatch):
     process = command(tmp_path, "accuracy", "--implementations", "numpy-layers", "--data", "sample", "--epochs", "1000")
     parent, end = psutil.Process(process.pid), time.monotonic() + 60
-    while not (below := [each for each in parent.children(recursive=True) if "compare.worker" in each.cmdline()]):
+    while not (below := [each for each in parent.children(recursive=True) if "compare.cells.worker" in each.cmdline()]):
         assert time.monotonic() < end, "no worker started"
         time.sleep(0.02)
     os.kill(process.pid, number)

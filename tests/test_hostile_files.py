@@ -24,7 +24,7 @@ import pytest
 from test_cli import run
 
 import compare
-from compare import data, idx
+from compare.images import data, idx
 from numpy_cnn import CNN, load_weights, save_weights
 
 ROOT = Path(__file__).resolve().parent.parent

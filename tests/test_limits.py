@@ -8,7 +8,9 @@ import pytest
 from test_cells import code, run_cell  # noqa: F401 - `code` is a fixture
 
 import compare
-from compare import cells, data, files, limits
+from compare import files
+from compare.cells import cells, limits
+from compare.images import data
 from compare.verdict import run
 
 

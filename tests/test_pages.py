@@ -32,10 +32,12 @@ from made_rows import (
     speed_frame,
 )
 
-from compare import cli, contract, evidence, output, starts, training
+from compare import cli, contract, output
 from compare.clock import speed as timing
 from compare.pages import again, content, drawn, plots, sealing, words
 from compare.pages import report as pages
+from compare.training import accuracy as training
+from compare.training import evidence, starts
 from compare.verdict import run as judging
 
 

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 import compare
-from compare import cells, contract, placed, placing
+from compare import contract
+from compare.cells import cells, placed, placing
 from compare.checking.judging.sharpness import sharpness
 from compare.grading import run
 
@@ -24,7 +25,7 @@ SLEEP = "import sys, time\nopen(sys.argv[1] + '.at-work', 'w').close()\ntime.sle
 END_WORKER = "import os, psutil, signal\nos.kill(psutil.Process().parent().parent().pid, signal.SIGKILL)\n"
 LIST = """
 import json, pathlib, sys
-from compare.cells import write_result
+from compare.cells.cells import write_result
 spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
 folder, file = pathlib.Path(spec["folder"]), pathlib.Path(spec["file"])
 found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
@@ -269,7 +270,8 @@ def test_no_scheduler_there_is_one_line(address, code, said):
 
 def test_dask_is_loaded_where_it_is_used():
     """`check` goes without it, and every command starts quickly."""
-    code = "import sys, compare.cli, compare.placing; print({'dask', 'distributed', 'pyarrow'} & set(sys.modules))"
+    found = "print({'dask', 'distributed', 'pyarrow'} & set(sys.modules))"
+    code = f"import sys, compare.cli, compare.cells.placing; {found}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cells.ROOT, check=True)
     assert done.stdout == "set()\n"
 

@@ -10,7 +10,8 @@ import pytest
 from mutants import MUTANTS, ROOT, load_mutant
 
 import compare
-from compare import contract, data, output
+from compare import contract, output
+from compare.images import data
 from compare.verdict import arbiter, judge, precision, probes, run, updates
 from compare.verdict.allowances import LAMBDA, Rounding, Stages, update, whole_pass
 from compare.verdict.observe import observe

@@ -12,7 +12,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from compare import cells, kept, output
+from compare import output
+from compare.cells import cells, kept
 from compare.pages import beside, report
 
 SCHEMA = json.loads((Path(report.__file__).parent / "results.schema.json").read_text())

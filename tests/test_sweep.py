@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import compare
-from compare import cells, cli, limits, params
+from compare import cli, params
+from compare.cells import cells, limits
 from compare.sweeping import cell, page, rows, settings, sweep
-from compare.training_cell import batch_order
+from compare.training.cell import batch_order
 from compare.verdict.defects import DEFECTS
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers

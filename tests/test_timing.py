@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 import compare
-from compare import cells, contract, output
+from compare import contract, output
+from compare.cells import cells
 from compare.clock import costs, stopwatch, targets, threads, turns
 from compare.clock import speed as timing
 from compare.clock import words as speed_words
@@ -120,7 +121,7 @@ def test_a_process_that_crashed_is_a_row_that_says_so():
 def test_processes_take_turns_in_an_order_drawn_anew(monkeypatch):
     started = []
 
-    def run(specs, jobs=1, done=None, module="compare.worker"):
+    def run(specs, jobs=1, done=None, module="compare.cells.worker"):
         assert jobs == 1
         if specs and specs[0].get("task") == "speed":
             started.append([(spec["implementation"], spec["copy"]) for spec in specs])

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 import compare
-from compare import cells, commands_comparing, data, output, starts, training, training_cell
+from compare import output
+from compare.cells import cells
+from compare.commands import comparing as commands_comparing
+from compare.images import data
+from compare.training import accuracy as training
+from compare.training import cell as training_cell
+from compare.training import starts
 from numpy_cnn.fused import Fused
 from numpy_cnn.layers import Layers
 

@@ -7,7 +7,8 @@ import pytest
 
 import compare
 import numpy_cnn.optimisers as right
-from compare import limits, output
+from compare import output
+from compare.cells import limits
 from compare.graph import OPTIMISERS
 from compare.verdict import check_probes, probes, run
 from compare.verdict.packing import Question, pack, unpack

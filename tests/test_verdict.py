@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from mutants import MUTANTS, ROOT, load_mutant, write_mutant
 
-from compare import data
 from compare.checking.judging import sharpness
 from compare.graph import STAGE_OF
+from compare.images import data
 from compare.verdict import arbiter, definition, expected, judge, probes, run
 from compare.verdict.allowances import Bounded, Rounding, Stages, near_tie_filters, near_ties, whole_pass
 from compare.verdict.defects import DEFECTS

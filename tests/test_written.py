@@ -17,8 +17,10 @@ from test_check import TIED, TUTORIAL
 from test_cli import run
 
 import compare
-from compare import cells, cli, failure, files, plain
+from compare import cli, files, plain
+from compare.cells import cells
 from compare.checking.saying.saving import save_case
+from compare.commands import failure
 from compare.pages import again, report
 from numpy_cnn import plain_files
 
@@ -168,7 +170,8 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from compare import cells, files
+from compare import files
+from compare.cells import cells
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 for call in (
     lambda path: cells.write_result(path, {}, {"a": np.zeros(100_000)}),

@@ -7,7 +7,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from compare import cells
+from compare.cells import cells
 from compare.checking.calling import trying
 from compare.checking.calling.explaining import because
 from compare.checking.finding.chain import Subject

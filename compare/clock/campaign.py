@@ -3,7 +3,7 @@
 import math
 import tempfile
 
-from compare import limits
+from compare.cells import limits
 from compare.clock import turns
 from compare.clock.rounds import FASTER, SLOWER, difference, paired_ratio
 from compare.progress import progress_bar

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import cells
+from compare.cells import cells
 from compare.contract import ENTRIES
 
 IMPORTS = 3  # fresh processes that import each, fewer where there are fewer rounds

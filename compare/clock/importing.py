@@ -13,7 +13,7 @@ def main(path):
     begin = time.perf_counter()
     importlib.import_module(spec["module"])
     seconds = time.perf_counter() - begin
-    from compare.cells import write_result
+    from compare.cells.cells import write_result
 
     write_result(spec["result"], {"status": "ok", "seconds": seconds})
 

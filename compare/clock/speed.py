@@ -7,7 +7,8 @@ import tempfile
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment, limits
+from compare import contract, environment
+from compare.cells import cells, limits
 from compare.clock import costs, targets
 from compare.clock import threads as threads_
 from compare.clock.rounds import Ratio, difference, paired_ratio

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compare import cells
+from compare.cells import cells
+from compare.cells.limits import BATCHES
 from compare.clock import threads
-from compare.limits import BATCHES
 
 TASKS = ("predict", "train")
 SLOW = 1.0  # seconds: a call that takes longer is timed once

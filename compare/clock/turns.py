@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import cells, limits
+from compare.cells import cells, limits
+from compare.cells.limits import BATCHES
 from compare.clock.rounds import WIDEST, paired_ratio
 from compare.contract import ENTRIES
-from compare.limits import BATCHES
 from compare.progress import progress_bar
 from compare.verdict.probes import scaled
 

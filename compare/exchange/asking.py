@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from compare import limits, plain_files
+from compare import plain_files
+from compare.cells import limits
 from compare.exchange.layout import CASES, GIVEN, MANIFEST, PAGE, SUFFIX, encoded, folders, manifest
 from compare.exchange.page import page
 from compare.verdict import probes

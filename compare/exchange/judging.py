@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from compare import cells
+from compare.cells import cells
 from compare.checking.run import answer
 from compare.checking.saying.result import required
 from compare.exchange.reading import read

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import forms, limits, plain, plain_files
+from compare import plain, plain_files
+from compare.cells import forms, limits
 from compare.contract import PARAMETERS
 from compare.exchange.layout import GIVEN, HEADER, LABELS, MANIFEST, SUFFIX, VERSION, folders, read_answer
 from compare.verdict import check_probes, probes

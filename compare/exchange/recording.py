@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from compare import cells, contract, files
+from compare import contract, files
+from compare.cells import cells
 from compare.exchange.asking import write_probes
 from compare.exchange.layout import SUFFIX, encoded
 from compare.exchange.reading import read

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import confine, guard, plain
-from compare.cells import THREAD_VARIABLES, write_result
+from compare import plain
+from compare.cells import confine, guard
+from compare.cells.cells import THREAD_VARIABLES, write_result
+from compare.cells.worker import end_with_parent
 from compare.checking.finding.loading import NothingFoundError
 from compare.checking.judging.rows import FAILED
 from compare.checking.run import check
@@ -27,7 +29,6 @@ from compare.checking.saying.saving import save_case
 from compare.contract import UnavailableError
 from compare.grading import copies, submissions
 from compare.verdict import check_probes, probes
-from compare.worker import end_with_parent
 
 STATUS = {0: "agrees", 1: "differs", 3: "incomplete"}  # by exit code; of 4 it is that of the check
 PRINTED = 64 << 20  # bytes that a submission may print

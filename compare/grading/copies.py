@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 
-from compare.cells import ROOT
+from compare.cells.cells import ROOT
 
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
 LEAST = 60  # nodes of a function that is compared: two people may well write the same short one

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import confine
-from compare.cells import ROOT
+from compare.cells import confine
+from compare.cells.cells import ROOT
 
 OURS = ("numpy_cnn", "torch_cnn", "keras_cnn", "compare")
 # all of ours that the process of the code needs

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from compare import contract, files, plain
-from compare.cells import ROOT
+from compare.cells.cells import ROOT
 from compare.grading import rubric
 
 KINDS = ("gradescope", "classroom", "otter", "nbgrader")

@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compare import cells, files, guard, kept, limits, placing, plain, progress
+from compare import files, plain, progress
+from compare.cells import cells, guard, kept, limits, placing
 from compare.checking.saying.result import required
 from compare.contract import UndecidedError, unknown
 from compare.grading import expected as declared

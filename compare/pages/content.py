@@ -6,11 +6,12 @@ from collections import Counter
 import pandas as pd
 from markupsafe import Markup
 
-from compare import output, starts
+from compare import output
 from compare.clock import words as speed_words
 from compare.graph import STAGE_OF
 from compare.pages import again, drawn, pictures, plots
 from compare.pages.words import FINE, in_full, listed, title, words
+from compare.training import starts
 
 SECTIONS = (
     ("checked", "What was checked"),

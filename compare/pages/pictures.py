@@ -25,7 +25,7 @@ def gathered(shown, reference, dataset):
     Args:
         shown: of `training.Trained`.
         reference: its name, or None.
-        dataset: `compare.data.Dataset`.
+        dataset: `compare.images.data.Dataset`.
     """
     digits = dataset.test_images, dataset.test_labels
     label = int(digits[1][0])

@@ -9,9 +9,11 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from compare import contract, files, kept, limits, output, plain, starts
+from compare import contract, files, output, plain
+from compare.cells import kept, limits
 from compare.pages import again, beside, content, pictures, sealing, words
 from compare.plain_files import scratch
+from compare.training import starts
 from compare.verdict.probes import DTYPES
 from compare.verdict.run import passed
 
@@ -76,8 +78,8 @@ def report(
 
 def _report(folder, asked, implementations, data_source, seed, threads, size, progress, other):
     from compare.clock.speed import speed
-    from compare.evidence import defects
-    from compare.training import trained
+    from compare.training.accuracy import trained
+    from compare.training.evidence import defects
     from compare.verdict.run import parity
 
     dataset = limits.load(data_source)

@@ -4,9 +4,10 @@ import time
 
 import numpy as np
 
-from compare import cells, params
+from compare import params
+from compare.cells import cells
 from compare.contract import PARAMETERS
-from compare.training_cell import batch_order, predictions, scores
+from compare.training.cell import batch_order, predictions, scores
 from compare.verdict.defects import DEFECTS
 from compare.verdict.inserted import inserted
 from compare.verdict.probes import scaled

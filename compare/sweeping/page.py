@@ -11,7 +11,7 @@ from compare import pages, plain
 from compare.pages import plots, sealing
 from compare.pages.words import title
 from compare.sweeping.cell import NONE
-from compare.training import REFERENCES
+from compare.training.accuracy import REFERENCES
 
 PICTURES = 24  # panels that a page shows; the table and the file have the rest
 FAILED = 50  # rows that are listed

@@ -5,8 +5,10 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare import contract, evidence, limits, plain
+from compare import contract, plain
+from compare.cells import limits
 from compare.sweeping.cell import NONE
+from compare.training import evidence
 from numpy_cnn.checks import check_rate
 from numpy_cnn.optimisers import OPTIMISERS
 

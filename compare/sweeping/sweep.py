@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from compare import cells, contract, environment, files, limits, placed
+from compare import contract, environment, files
+from compare.cells import cells, limits, placed
 from compare.progress import progress_bar
 from compare.sweeping.cell import NONE
 from compare.sweeping.rows import SCHEMA, Rows

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from compare.cells import read_arrays
+from compare.cells.cells import read_arrays
 from compare.contract import PARAMETERS
 from compare.verdict.probes import Path, Probe
 from compare.verdict.updates import UPDATES, Updates

@@ -148,7 +148,7 @@ def make_probes(dataset, seed=0):
     """All probes: real digits first, then cases made so that a wrong network cannot pass.
 
     Args:
-        dataset: `compare.data.Dataset`; images of any H, W >= 4.
+        dataset: `compare.images.data.Dataset`; images of any H, W >= 4.
         seed: of the weights and the drawn digits.
     """
     rng = np.random.default_rng([seed, 1])

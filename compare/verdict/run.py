@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment, limits
+from compare import contract, environment
+from compare.cells import cells, limits
 from compare.graph import STAGE_ORDER
 from compare.progress import progress_bar
 from compare.verdict import judge, precision, probes
@@ -40,7 +41,7 @@ def parity(
 
     Args:
         implementations: names or prefixes (list or comma-separated), None for all that are available.
-        data_source: "sample", "mnist", a folder, or None; see `compare.data.load`.
+        data_source: "sample", "mnist", a folder, or None; see `compare.images.data.load`.
         seed: of weights, upstream gradients and the choice of digits.
         threads: of every implementation; 1 keeps the last bits the same from run to run.
         dtypes: of "float32", "float64", "float16", "bfloat16" (list or comma-separated).

@@ -65,7 +65,9 @@ def started_alike(implementation):
 
 def measured(right=tuple(RIGHT), wrong=tuple(WRONG), seeds=SEEDS):
     """Rows: label, right or not, accuracies by seed, gradient error. All start from the same weights."""
-    from compare import data, evidence, worker
+    from compare.cells import worker
+    from compare.images import data
+    from compare.training import evidence
     from compare.verdict.defects import DEFECTS
     from compare.verdict.inserted import inserted
     from compare.verdict.probes import scaled

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from compare import guard
+from compare.cells import guard
 from compare.checking.calling import arrays
 from compare.checking.calling.part import ReturnedNothingError, like
 from compare.checking.process.things import CrashedError, HungError, RaisedError, SpentError, StaleError

@@ -7,7 +7,7 @@ import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from compare import guard
+from compare.cells import guard
 from compare.checking.calling.explaining import explain
 from compare.checking.finding import models, notebook
 from compare.checking.process.stranger import PROJECT, Stranger

@@ -12,13 +12,13 @@ import traceback
 import warnings
 from pathlib import Path
 
-from compare.cells import ROOT, write_result
+from compare.cells.cells import ROOT, write_result
+from compare.cells.worker import end_with_parent
 from compare.checking.finding import models
 from compare.checking.judging.looking import about, look
 from compare.checking.process import caller
 from compare.contract import NotOfferedError, UnavailableError
 from compare.verdict.packing import pack_answer, read_question
-from compare.worker import end_with_parent
 
 
 def main(path):

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment, limits
+from compare import contract, environment
+from compare.cells import cells, limits
 from compare.contract import NotOfferedError
 from compare.graph import QUANTITIES
 from compare.params import random_parameters

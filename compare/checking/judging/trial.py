@@ -1,6 +1,6 @@
 """The known defects on trial: each put into one implementation, in its own process, and judged as `check` judges."""
 
-from compare import cells
+from compare.cells import cells
 from compare.checking.judging.judgement import judge_answer
 from compare.contract import NotOfferedError
 from compare.verdict import check_probes

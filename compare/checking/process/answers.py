@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from compare.cells.forms import fits
 from compare.checking.process.messages import MalformedError
 from compare.checking.process.things import signature
-from compare.forms import fits
 
 TEXT = (str, None)
 RAISED = {"type": str, "bases": [str], "texts": [str], "frames": [[TEXT, (int, None)]], "name": TEXT}

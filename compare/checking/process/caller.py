@@ -34,7 +34,7 @@ def _by_place(name, folder):
 
 
 HERE = Path(__file__).parent
-confining, guard = (_by_place(name, HERE.parent.parent) for name in ("confine", "guard"))
+confining, guard = (_by_place(name, HERE.parents[1] / "cells") for name in ("confine", "guard"))
 if __name__ == "__main__":  # before NumPy is here, and its threads: what watches is to hold little
     guard.keep()
 

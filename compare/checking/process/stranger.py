@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from compare import forms, guard, plain
-from compare.cells import THREAD_VARIABLES
+from compare import plain
+from compare.cells import forms, guard
+from compare.cells.cells import THREAD_VARIABLES
 from compare.checking.process import answers, caller, messages
 from compare.checking.process.things import (
     AbsentError,

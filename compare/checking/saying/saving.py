@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.cells import write_result
+from compare.cells.cells import write_result
 from compare.checking.judging.judgement import beside, parameters_of
 from compare.files import write_text
 from compare.graph import STAGE_INPUT

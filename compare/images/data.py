@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare import files, idx
+from compare import files
 from compare.contract import unknown
+from compare.images import idx
 
 SOURCES = ("sample", "mnist")
 FETCH = "python -m compare data fetch"

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment, limits
+from compare import contract, environment
+from compare.cells import cells, limits
 from compare.progress import progress_bar
-from compare.training_cell import WATCHED, batch_order, train, unflat
+from compare.training.cell import WATCHED, batch_order, train, unflat
 from compare.verdict.probes import scaled
 from numpy_cnn.checks import check_rate, parameter_shapes
 

@@ -18,7 +18,8 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from compare import cells, forms, kept, placed, plain, process
+from compare import plain
+from compare.cells import cells, forms, kept, placed, process
 from compare.contract import UndecidedError
 
 INSTALL = "pip install '.[cluster]' -c constraints.txt"

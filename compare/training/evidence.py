@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compare import cells, contract, environment, limits
+from compare import contract, environment
+from compare.cells import cells, limits
 from compare.checking.judging.trial import RIGHT
 from compare.progress import progress_bar
 from compare.verdict.defects import DEFECTS

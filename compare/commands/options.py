@@ -4,7 +4,8 @@ import functools
 
 import click
 
-from compare import contract, limits, plain
+from compare import contract, plain
+from compare.cells import limits
 
 SEED = click.IntRange(0, limits.SEED)
 THREADS = click.IntRange(1, limits.THREADS)

@@ -13,7 +13,8 @@ import tarfile
 import tempfile
 import time
 
-from compare import environment, plain, plain_files, process
+from compare import environment, plain, plain_files
+from compare.cells import process
 
 PROJECT = "numpy-cnn-parity"
 MOST = 1 << 28  # bytes of a folder that goes with a cell

@@ -3,7 +3,7 @@
 The needs are in bytes, about what is held at once: what just fits is let through.
 """
 
-from compare import data
+from compare.images import data
 from numpy_cnn.checks import parameter_shapes
 
 LEAST = 4  # rows and columns of an image: fewer leave the pool nothing

@@ -4,7 +4,7 @@ import click
 
 import compare
 from compare import contract, files, plain
-from compare.options import FILE, RUNS, comparing, say
+from compare.commands.options import FILE, RUNS, comparing, say
 
 LIMIT = click.FloatRange(min=0, min_open=True)
 

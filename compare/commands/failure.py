@@ -7,7 +7,7 @@ from compare import contract, plain
 
 TRACEBACK = "CNN_COMPARE_TRACEBACK"  # an environment variable: where it is set, errors come with their traceback
 OURS = ("compare", "numpy_cnn", "torch_cnn", "keras_cnn")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def explain(error):

@@ -4,7 +4,7 @@ import click
 
 from compare import contract, files, plain
 from compare.checking.saying.result import REQUIRED
-from compare.options import FILE, SCHEDULER, SEED, PathOption, say
+from compare.commands.options import FILE, SCHEDULER, SEED, PathOption, say
 
 
 @click.command()

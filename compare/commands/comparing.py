@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 import compare
 from compare import files, plain
-from compare.options import FILE, RUNS, SCHEDULER, Commands, PathOption, comparing, say
+from compare.commands.options import FILE, RUNS, SCHEDULER, Commands, PathOption, comparing, say
 
 
 @click.command("list")
@@ -46,7 +46,8 @@ def parity(implementations, data_source, seed, threads, json_file, progress, dty
     Prints, by quantity and dtype, how much of what rounding allows was used at worst; above 100% it differs. Half
     precision is judged without the training steps: docs/precision.md says why.
     """
-    from compare import output, placing
+    from compare import output
+    from compare.cells import placing
     from compare.verdict import precision
 
     files.check_writable(json_file)
@@ -81,7 +82,10 @@ def accuracy(context, implementations, threads, json_file, progress, preset, sta
 
     --preset article: all 60,000 MNIST digits, 3 epochs, batch 1, learning rate 0.005.
     """
-    from compare import output, placing, starts, training
+    from compare import output
+    from compare.cells import placing
+    from compare.training import accuracy as training
+    from compare.training import starts
 
     files.check_writable(json_file)
     for name, value in training.PRESETS.get(preset, {}).items():
@@ -160,7 +164,7 @@ def data_group():
 @click.option("--progress/--no-progress", default=None, help="Default: where stderr is a terminal.")
 def fetch(folder, progress):
     """Download all 70,000 MNIST digits (11 MB), checked by SHA-256. The only command that uses the network."""
-    from compare import fetching
+    from compare.images import fetching
 
     say(f"MNIST is in {plain.line(fetching.fetch(folder, progress=progress))}")
 
@@ -169,7 +173,7 @@ def fetch(folder, progress):
 @click.option("--data", "data_source", metavar="SOURCE", help="sample, mnist, or a folder of IDX files.")
 def show(data_source):
     """What a source holds; without --data, what commands use by default here."""
-    from compare import data
+    from compare.images import data
 
     dataset = data.load(data_source)
     say(f"{plain.line(dataset.description)}\nSHA-256 {dataset.sha256}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from compare import files, plain
-from compare.options import FILE, SCHEDULER, PathOption, say
+from compare.commands.options import FILE, SCHEDULER, PathOption, say
 
 
 @click.command()
@@ -25,7 +25,8 @@ def sweep(settings_file, out, jobs, dry_run, template, progress, scheduler):
     same command. Exits with 3 where cells could not be trained for want of a framework or of machines, with 4 where
     one crashed, hung or raised in a right network.
     """
-    from compare import output, placing
+    from compare import output
+    from compare.cells import placing
     from compare.sweeping import page, settings
     from compare.sweeping import sweep as sweeping
 

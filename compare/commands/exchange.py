@@ -3,7 +3,7 @@
 import click
 
 from compare import files, plain
-from compare.options import FILE, SEED, PathOption, say
+from compare.commands.options import FILE, SEED, PathOption, say
 
 FOLDER = PathOption(file_okay=False)
 

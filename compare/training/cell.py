@@ -4,7 +4,8 @@ import time
 
 import numpy as np
 
-from compare import cells, contract, limits, params
+from compare import contract, params
+from compare.cells import cells, limits
 from compare.verdict.probes import scaled
 
 WATCHED = 1000  # test images, the first ones, that are predicted between the ends of epochs too

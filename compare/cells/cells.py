@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import forms, guard, kept, plain, plain_files, process, progress
-from compare.process import Process
+from compare import plain, plain_files, progress
+from compare.cells import forms, guard, kept, process
+from compare.cells.process import Process
 
 ROOT, THREAD_VARIABLES = process.ROOT, process.THREAD_VARIABLES
 IN_A_FILE = (
@@ -66,7 +67,7 @@ def read_arrays(path):
         return arrays, dict(json.loads(str(file["meta"])))
 
 
-def run(specs, jobs=1, done=lambda result: None, module="compare.worker", anywhere=False):
+def run(specs, jobs=1, done=lambda result: None, module="compare.cells.worker", anywhere=False):
     """Run cells, at most `jobs` at a time, and return their `Result`s in the order of the specs.
 
     Inside of `kept.keeping` those that ended are kept, and those kept before are not run again.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from compare import idx
-from compare.data import cache_folder, need
+from compare.images import idx
+from compare.images.data import cache_folder, need
 from compare.plain_files import scratch
 
 MIRRORS = (

@@ -1,6 +1,6 @@
 """One cell from the inside: read a spec, do its task with one implementation, write the result file.
 
-Run as `python -m compare.worker SPEC`. Whatever the code under test prints is only a log.
+Run as `python -m compare.cells.worker SPEC`. Whatever the code under test prints is only a log.
 """
 
 import importlib
@@ -12,8 +12,9 @@ import threading
 import traceback
 from pathlib import Path
 
-from compare import guard, plain
-from compare.cells import write_result
+from compare import plain
+from compare.cells import guard
+from compare.cells.cells import write_result
 from compare.contract import ENTRIES, NotOfferedError, UnavailableError
 
 
@@ -46,7 +47,7 @@ def _task(name):
 
         return answer
     if name == "accuracy":
-        from compare.training_cell import train
+        from compare.training.cell import train
 
         return train
     if name == "speed":
@@ -62,7 +63,7 @@ def _task(name):
 
         return measure_sharpness
     if name == "defect_training":
-        from compare.evidence import train_defects
+        from compare.training.evidence import train_defects
 
         return train_defects
     if name == "sweep":

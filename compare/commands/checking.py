@@ -6,7 +6,7 @@ import click
 
 import compare
 from compare import files, plain
-from compare.options import FILE, RUNS, SCHEDULER, SEED, THREADS, PathOption, say
+from compare.commands.options import FILE, RUNS, SCHEDULER, SEED, THREADS, PathOption, say
 
 
 @click.command()
@@ -67,7 +67,8 @@ def sharpness(implementations, cases, seed, json_file, progress, scheduler):
     Each random case goes through every implementation in both dtypes, with one thread and with two. Exits with 1 if
     anything is accused. All of it takes minutes.
     """
-    from compare import output, placing
+    from compare import output
+    from compare.cells import placing
     from compare.checking.judging.sharpness import sharpness as measure_sharpness
 
     files.check_writable(json_file)
@@ -97,7 +98,9 @@ def defects(implementations, only, train, data_source, seed, seeds, json_file, p
     Exits with 1 unless all are caught, at least 98% named right (a wrong name counts double), and no right network is
     accused. All of it takes minutes.
     """
-    from compare import evidence, output, placing
+    from compare import output
+    from compare.cells import placing
+    from compare.training import evidence
 
     files.check_writable(json_file)
     texts = None if only is None else only.split(",")

@@ -11,14 +11,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare import guard, plain, plain_files
+from compare import plain, plain_files
+from compare.cells import guard
 
 LARGEST = 1 << 26  # bytes of a result that are read
 TIMES = 10  # times the size of what a cell was given may come on top: larger images have larger gradients
 LOG = 4000  # characters, the last ones, that are kept of what was printed
 ROOM = 1 << 20  # bytes below which a folder for temporary files is full
 FULL = (errno.ENOSPC, errno.EDQUOT)
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

@@ -1,0 +1,1 @@
+"""Where images come from: a sample, MNIST, a folder of IDX files."""
