@@ -21,6 +21,7 @@ from compare.checking.process.things import inventory
 FOREIGN = Path(__file__).parent / "foreign"
 # How many quantities pass at least: a layer alone has few.
 RIGHT = {
+    "weight_decay.py": 7,
     "no_dense_bias.py": 7,
     "scales_its_images.py": 17,
     "sigmoid_overflows.py": 1,

@@ -17,10 +17,10 @@ def epsilons(evidence):
     One is taken if it explains every row of its quantity, and something there differs.
     """
     found: tuple = ()
-    if rows := _rows_of(evidence, "probabilities"):
+    if rows := rows_of(evidence, "probabilities"):
         found = _nearest(evidence, [], SUMS, rows)
     # that of a step comes of all that is before it as well
-    if rows := _rows_of(evidence, "loss") or _rows_of(evidence, "step_loss"):
+    if rows := rows_of(evidence, "loss") or rows_of(evidence, "step_loss"):
         base = [each.change for each in found]
         scales = ([], *([convention.change] for convention in BATCH))
         if all(evidence.unexplained([*base, *scale], rows) for scale in scales if base or scale):
@@ -28,21 +28,21 @@ def epsilons(evidence):
             found += next(filter(None, of_loss), ())
     base = [each.change for each in found]
     for quantity in OF_LOSS_BACKWARD:
-        rows = _rows_of(evidence, quantity)
-        if not rows or not _nearly_right(evidence, _first(rows)) or (base and not evidence.unexplained(base, rows)):
+        rows = rows_of(evidence, quantity)
+        if not rows or not _nearly_right(evidence, first(rows)) or (base and not evidence.unexplained(base, rows)):
             continue
         if guard := _nearest(evidence, base, GUARDS_BACKWARD, rows):
             return (*found, *guard)
     return found
 
 
-def _rows_of(evidence, quantity):
+def rows_of(evidence, quantity):
     """All rows of a quantity, if any of them differs."""
     rows = [r for r in evidence.rows if r["quantity"] == quantity and r["outcome"] in ("agrees", "differs")]
     return rows if any(row["outcome"] == "differs" for row in rows) else []
 
 
-def _first(rows):
+def first(rows):
     """The row to begin with: it differs, in the dtype that tells small numbers apart if it can be."""
     return min((row for row in rows if row["outcome"] == "differs"), key=lambda row: row["dtype"] != "float64")
 
@@ -53,7 +53,7 @@ def _nearest(evidence, base, candidates, rows, more=()):
     Args:
         base: changes before a candidate's. more: those after it.
     """
-    row, near = _first(rows), []  # it refutes nearly all of them
+    row, near = first(rows), []  # it refutes nearly all of them
     for number, candidate in enumerate(candidates):
         distance = _distance(evidence, [*base, candidate.change, *more], row)
         near += [] if distance is None else [(distance, number, candidate)]
@@ -63,14 +63,14 @@ def _nearest(evidence, base, candidates, rows, more=()):
 
 def _distance(evidence, changes, row):
     """How far what was found lies from what a network with these changes gives; None where that does not explain it."""
-    found, expected = _of(evidence, changes, row)
+    found, expected = of(evidence, changes, row)
     with np.errstate(invalid="ignore"):
         if found is None or expected is None or not matches(found, expected):
             return None
         return float(np.nanmax(np.where(found == expected.value, 0, np.abs(found - expected.value)), initial=0))
 
 
-def _of(evidence, changes, row):
+def of(evidence, changes, row):
     """What was found for a row, and what a network with these changes gives; None for what there is not."""
     found = evidence.observed[row["probe"], row["dtype"]].get((row["mode"], row["quantity"]))
     try:
@@ -85,7 +85,7 @@ def _nearly_right(evidence, row):
     """Whether what a row is about is what is right but for a part of 100: an epsilon does no more, or at 1e5 alone."""
     if np.abs(evidence.cases[row["probe"], row["dtype"]].inputs["logits"]).max() > 1e4:
         return True
-    found, right = _of(evidence, [], row)
+    found, right = of(evidence, [], row)
     if found is None or right is None or found.shape != right.value.shape:
         return False
     with np.errstate(invalid="ignore"):

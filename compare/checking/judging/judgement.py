@@ -14,6 +14,7 @@ from compare.checking.judging.conventions import (
     SETS,
     Convention,
 )
+from compare.checking.judging.decays import decays
 from compare.checking.judging.epsilons import epsilons
 from compare.checking.judging.picture import picture
 from compare.checking.judging.rows import (
@@ -191,6 +192,7 @@ def _explain(judgement, evidence, declared, search):
     wrong = len(unlike) - len(own)  # of another dtype alone is one that differs and is like what is right
     tried: list = []
     guards = epsilons(evidence)
+    guards += decays(evidence, guards)
     # what is declared is tried with all of them first: a name may be wrong
     firsts = dict.fromkeys((*itertools.product(*declared), ()))
     sets = dict.fromkeys((*guards, *first, *conventions) for first in firsts for conventions in SETS)

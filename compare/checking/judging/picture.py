@@ -100,6 +100,9 @@ def _overall(quantity, found, wanted, allowance):
             norm_said = f"; its norm is {norm:g}, as of gradients that are clipped to that" if clipped else ""
             return f"{_factor(middle)} times what it should be, everywhere{norm_said}"
     slack = float(allowance.max()) * 2
+    most = float(np.abs(found).max(initial=0))
+    if (np.abs(wanted) > most + slack).any() and (np.abs(found - np.clip(wanted, -most, most)) <= slack).all():
+        return f"the right numbers, cut off at {most:.6g} and {-most:.6g}"
     if found.ndim == 4 and found.shape[:2] == (3, 3):
         turns = {
             "turned by 180 degrees": wanted[::-1, ::-1],
