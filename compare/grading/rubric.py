@@ -6,9 +6,9 @@ from pathlib import Path
 
 from compare import contract, plain
 from compare.checking.saying.result import required
-from compare.graph import ACTIVATION, STAGE_ORDER
+from compare.graph import BESIDE, STAGE_ORDER
 
-NOT_GRADED = ("not run", "optimiser alone", *ACTIVATION)
+NOT_GRADED = ("not run", "optimiser alone", *BESIDE)
 PARTS = tuple(stage for stage in STAGE_ORDER if stage not in NOT_GRADED)
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax")
 LARGEST = 1e6  # points

@@ -162,7 +162,8 @@ def arguments(signature, name, stage, sizes, dtype, meaning):
             unknown.append(parameter.name)
     if not unknown:
         return values
-    usual: tuple = {"conv": (sizes.input_shape[2], sizes.filters, 3), "pool": (2, 2)}.get(stage, ())
+    window, step, _ = sizes.steps(stage)
+    usual: tuple = {"conv": (sizes.input_shape[2], sizes.filters, window), "pool": (window, step)}.get(stage, ())
     usual = usual or (int(np.prod(sizes.pool)), sizes.classes)
     if stage == "conv" and len(unknown) == 1 and len(values) == 0:
         usual = (sizes.filters,)
@@ -200,22 +201,12 @@ def preparation(signature, stage, sizes, dtype, shape=0):
     return found
 
 
-def unary(methods):
-    """Public methods that take one argument, and might be the way forward."""
-    return [
-        name
-        for name, signature in methods.items()
-        if name[:1] != "_"
-        and re.match("(?i)feed|conv|pool|maxpool|activat|process|eval|compute|.*forward", name)
-        and sum(p.default is p.empty for p in signature.parameters.values()) == 1
-    ]
-
-
 def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empty):
     """The value of a constructor's argument by its plain name; None if it is not known, or the default will do."""
     name = dict(meaning.roles).get(name, name)
     h, w, c = sizes.input_shape if stage in ("conv", "whole") else sizes.conv
     p, q, f = sizes.pool
+    window, step, border = sizes.steps(stage)
     if stage == "pool" and name in words.MODES and re.match("(?i)avg|average|mean", str(default)):
         return "max"  # a pool of both kinds
     if default is inspect.Parameter.empty and name in words.NAMES | words.MODES:
@@ -226,21 +217,19 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return ((h, w, c), (c, h, w), (h, w), (sizes.batch, h, w, c), (sizes.batch, c, h, w))[meaning.shape]
     if name == "shape" and default is inspect.Parameter.empty:
         n, k = sizes.batch, sizes.classes
-        of_weights = [(p * q * f, k)] * 3 if stage == "logits" else [(f, 3, 3, c), (3, 3, c, f), (f, c, 3, 3)]
+        of_weights = [(p * q * f, k)] * 3 if stage == "logits" else _shapes(window, c, f)[2::-1]
         return [(h, w, c), (c, h, w), (h, w), (n, h, w, c), (n, c, h, w), *of_weights][meaning.shape]
     if stage in ("conv", "pool") and name in words.MAPS and default is inspect.Parameter.empty:
-        h, w = (2, 2) if meaning.shape == 5 else (h, w)
+        h, w = (window, window) if meaning.shape == 5 else (h, w)
         size = h if name in words.ROWS else w if name in words.COLUMNS else h if h == w else None
         return size if name in words.ROWS | words.COLUMNS or meaning.shape == 0 else (h, w)
     if name in ("padding", "pad"):
         if stage != "conv" and stage != "whole":  # a pool has none, whatever the convolution has
             return "valid" if meaning.text else None if default is not inspect.Parameter.empty else 0
-        same = sizes.padding == "same"
-        text = sizes.padding.upper() if isinstance(default, str) and default.isupper() else sizes.padding
-        return text if meaning.text else int(same)
+        text = "same" if border else "valid"
+        return (text.upper() if isinstance(default, str) and default.isupper() else text) if meaning.text else border
     if name in words.STRIDES:
-        size = 2 if stage == "pool" else 1
-        return (size, size) if meaning.pair else size
+        return (step, step) if meaning.pair else step
     if stage in ("conv", "pool") and name == "inchannels" and meaning.shape == 1:  # with the rows and columns of each
         return (c, h, w)
     if name in ("seed", "randomstate"):
@@ -263,7 +252,7 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
         return Standing("optimiser")
     if stage == "conv" and name in words.FILTER_ITSELF and meaning.weights:
         order = Order(KERNEL, tuple(FILTERS_GIVEN[meaning.weights - 1]))
-        return np.zeros(order.shape((3, 3, c, sizes.filters)), dtype)
+        return np.zeros(order.shape((window, window, c, sizes.filters)), dtype)
     if stage in ("conv", "logits") and name in words.WEIGHTS:
         if isinstance(default, str) or meaning.weights == 4:  # how they are to be made, or that they are
             return None
@@ -285,15 +274,20 @@ def _argument(name, stage, sizes, dtype, meaning, default=inspect.Parameter.empt
     if stage == "logits" and name in words.INPUTS:
         return p * q * f
     if stage in ("conv", "pool") and name in words.WINDOWS:
-        size = 2 if stage == "pool" else 3
-        first = (sizes.filters, c, size, size) if stage == "conv" else (sizes.filters, size, size)
-        one = (c, 3, 3) if name == "convolutionshape" else size
-        return {"number": one, "pair": (size, size), "last": (3, 3, c, sizes.filters), "first": first}[meaning.kernel]
+        pair = (window, window)
+        first = (sizes.filters, c, *pair) if stage == "conv" else (sizes.filters, *pair)
+        one = (c, *pair) if name == "convolutionshape" else window
+        return {"number": one, "pair": pair, "last": (*pair, c, sizes.filters), "first": first}[meaning.kernel]
     return None
 
 
 def _weights(stage, sizes, dtype):
     """Zeros in the orders that weights handed to a constructor may have."""
     c, f, rows, k = sizes.input_shape[2], sizes.filters, int(np.prod(sizes.pool)), sizes.classes
-    shapes = [(f, c, 3, 3), (3, 3, c, f), (f, 3, 3, c), (f, 3, 3)] if stage == "conv" else [(rows, k), (k, rows)] * 2
+    shapes = _shapes(sizes.steps(stage)[0], c, f) if stage == "conv" else [(rows, k), (k, rows)] * 2
     return [np.zeros(shape, dtype) for shape in shapes]
+
+
+def _shapes(size, c, f):
+    """Those of filters in the orders that are usual."""
+    return [(f, c, size, size), (size, size, c, f), (f, size, size, c), (f, size, size)]

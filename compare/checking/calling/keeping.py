@@ -23,7 +23,7 @@ def weights_of(code, stage, sizes, channels_first):
     zeros: list = []
     for paths, array in kept.values():
         readings = {
-            "conv_weight": lambda shape=array.shape: orders.kernel_orders(shape, *shapes["conv_weight"][2:]),
+            "conv_weight": lambda shape=array.shape: orders.kernel_orders(shape, shapes["conv_weight"]),
             "dense_weight": lambda shape=array.shape: orders.dense_orders(
                 shape, sizes.pool, sizes.classes, channels_first
             ),

@@ -83,6 +83,17 @@ def backwards_of(methods):
     ]
 
 
+def unary(methods):
+    """Public methods that take one argument, and might be the way forward."""
+    return [
+        name
+        for name, signature in methods.items()
+        if name[:1] != "_"
+        and re.match("(?i)feed|conv|pool|maxpool|activat|process|eval|compute|.*forward", name)
+        and sum(p.default is p.empty for p in signature.parameters.values()) == 1
+    ]
+
+
 def clearing(methods):
     """The method without arguments that puts gradients to 0, by its name; None without one."""
     return next((name for name, each in methods.items() if _CLEARING.match(name) and not each.parameters), None)

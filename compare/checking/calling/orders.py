@@ -81,11 +81,11 @@ class Order:
         return np.expand_dims(y, tuple(missing))
 
 
-def kernel_orders(shape, channels, filters):
-    """The `Order`s that a kernel array of this shape may have, the usual ones first."""
+def kernel_orders(shape, kernel):
+    """The `Order`s that a kernel array of this shape may have, the usual ones first; kernel: (I, J, C, F)."""
     orders = [Order(KERNEL, tuple(axes)) for axes in (*KERNELS, *FLAT_KERNELS)]
-    orders += [Order(KERNEL, axes, kept) for axes, kept in RESHAPED if channels > 1]  # of one channel they are the same
-    return [order for order in orders if _fits(order, shape, (3, 3, channels, filters))]
+    orders += [Order(KERNEL, axes, kept) for axes, kept in RESHAPED if kernel[2] > 1]  # else they are the same
+    return [order for order in orders if _fits(order, shape, kernel)]
 
 
 def dense_orders(shape, rows, classes, channels_first):
@@ -151,11 +151,12 @@ def whole_flows():
     ]
 
 
-def kernel_sizes(shape):
+def kernel_sizes(shape, size=3):
     """(C, F) of an array that can be nothing but a kernel of 3x3, axes in the usual order; None for another."""
-    rest = [size for number, size in enumerate(shape) if number not in [n for n, s in enumerate(shape) if s == 3][-2:]]
+    window = [number for number, each in enumerate(shape) if each == size][-2:]
+    rest = [each for number, each in enumerate(shape) if number not in window]
     if len(shape) == 3 and len(rest) == 1:
         return (1, rest[0])
     if len(shape) == 4 and len(rest) == 2:
-        return (rest[0], rest[1]) if shape[:2] == (3, 3) else (rest[1], rest[0])
+        return (rest[0], rest[1]) if shape[:2] == (size, size) else (rest[1], rest[0])
     return None

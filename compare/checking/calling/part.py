@@ -230,8 +230,7 @@ class Part:
         code = self.code
         known["batch"] = len(self.last["x"]) if self.plan.inward.axes[0] == "N" else 1
         if self.plan.stage in ("conv", "pool"):
-            pools = self.plan.stage == "pool"
-            known |= {"stride": 1 + pools, "padding": int(not pools and self.sizes.padding == "same")}
+            known |= dict(zip(("stride", "padding"), self.sizes.steps(self.plan.stage)[1:], strict=True))
         positional, keywords = handing.fill(code.methods[method], f"{self.plan.name}.{method}", given, **known)
         if not positional and not keywords:  # it takes its input from where it keeps it
             code.set_named(INPUTS, given)

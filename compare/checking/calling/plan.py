@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.checking.calling import arrays, words
+from compare.checking.calling import arrays, windows, words
 from compare.checking.process.things import Standing, Thing
 from numpy_cnn.layers import Layers
 
@@ -33,17 +33,23 @@ INPUT = {
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """One geometry: the arguments of the contract's constructor; and how many images, for code that must be told."""
+    """One geometry: the arguments of the contract's constructor; and how many images, for code that must be told.
+
+    window: a `windows.Window` of a layer that is not of this network's.
+    """
 
     input_shape: tuple = (28, 28, 1)
     filters: int = 8
     classes: int = 10
     padding: str = "valid"
     batch: int = 3
+    window: Any = None
 
     @property
     def conv(self):
         """(H', W', F)."""
+        if self.window and self.window.stage == "conv":
+            return (*self.window.counts(self.input_shape), self.filters)
         border = 0 if self.padding == "same" else 2
         return (self.input_shape[0] - border, self.input_shape[1] - border, self.filters)
 
@@ -54,11 +60,21 @@ class Sizes:
 
     def shapes(self):
         """The contract's parameters, the dense rows as three axes."""
-        kernel = (3, 3, self.input_shape[2], self.filters)
+        size, _, _ = self.steps("conv")
+        kernel = (size, size, self.input_shape[2], self.filters)
         return {"conv_weight": kernel, "dense_weight": (*self.pool, self.classes), "dense_bias": (self.classes,)}
+
+    def steps(self, stage):
+        """(size of a window, stride, padding) of a stage."""
+        if self.window:
+            return self.window.size, self.window.stride, self.window.border
+        return (2, 2, 0) if stage == "pool" else (3, 1, int(self.padding == "same"))
 
     def trial(self):
         """Random parameters, and what a right network makes of three random images: (network, parameters, inputs)."""
+        if self.window:
+            shape = self.conv if self.window.stage == "pool" else self.input_shape
+            return windows.trial(self.window, shape, self.filters)
         rng = np.random.default_rng(5)
         network = Layers(self.input_shape, self.filters, self.classes, self.padding, np.float64)
         values = {name: 0.3 * rng.standard_normal(value.shape) for name, value in network.get_parameters().items()}

@@ -4,7 +4,7 @@ import contextlib
 import re
 from dataclasses import dataclass, field
 
-from compare.checking.calling import arguments, naming, trying
+from compare.checking.calling import naming, trying
 from compare.checking.calling.explaining import explain
 from compare.checking.calling.naming import LAST, LAYER_NAMES, NOT_LAYERS, OTHERS
 from compare.checking.calling.plan import UPDATES
@@ -108,7 +108,7 @@ def _layers(classes, files, problems, named):
         names = [*classes] if named else names
         # a softmax may be a dense layer; an average is what is left where there is no maximum
         for cls in [classes[name] for name in sorted(names, key=lambda name: bool(LAST.match(name)))]:
-            if trying.method_of(cls, naming.FORWARDS) or arguments.unary(cls.methods):
+            if trying.method_of(cls, naming.FORWARDS) or naming.unary(cls.methods):
                 chosen.setdefault(stage, []).append(cls)
             elif stage in ("conv", "pool") and re.search("forward|back|conv|pool", " ".join(cls.methods), re.I):
                 problems.unconnected.append((cls.name, f"no method {', '.join(naming.FORWARDS[:3])}"))

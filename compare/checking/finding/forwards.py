@@ -67,7 +67,7 @@ class _Search:
 
     def __init__(self, cls, stage, files, channels_first, after, before):
         self.cls, self.stage, self.files, self.channels_first, self.before = cls, stage, files, channels_first, before
-        self.forwards = [name for name in naming.FORWARDS if name in cls.methods] or arguments.unary(cls.methods)
+        self.forwards = [name for name in naming.FORWARDS if name in cls.methods] or naming.unary(cls.methods)
         if not self.forwards:
             raise NotConnectedError(stage, f"no method {', '.join(naming.FORWARDS[:3])}")
         self.makers, self.guesses = arguments.constructors(cls, stage), arguments.guesses(cls, stage)

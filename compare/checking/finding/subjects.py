@@ -9,7 +9,7 @@ from compare.checking.calling import naming, trying
 from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.explaining import is_users
 from compare.checking.calling.naming import OTHERS
-from compare.checking.finding import activations, functions, models, whole
+from compare.checking.finding import activations, functions, models, whole, windows
 from compare.checking.finding.chain import chain
 from compare.checking.finding.connecting import Problems, of_classes
 from compare.checking.finding.loading import (
@@ -91,7 +91,7 @@ def find(target, stranger):
             problems.unconnected += [(key, "as a whole; its methods are judged, each by itself") for key in networks]
     # a folder inside may have the layers
     if subject is not None or not (listed or problems.troubles or inside(place) != place):
-        subject = _with_activations(subject, {**plain, **own}, problems, stranger)
+        subject = _with_what_is_beside(subject, {**plain, **own}, problems, stranger)
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
         subject = of_classes(plain, own, files, problems, named=True)
     if subject is None and not listed and not problems.unconnected and not problems.troubles:
@@ -123,10 +123,13 @@ def _methods(classes):
     return {}
 
 
-def _with_activations(subject, things, problems, stranger):
-    """The subject, which may be None, with the activations that stand beside it or alone; None where nothing is."""
+def _with_what_is_beside(subject, things, problems, stranger):
+    """The subject, which may be None, with layers and activations that stand beside it or alone; None for nothing."""
     unconnected: list = []
-    rows, assumed, remarks = activations.judge(things, unconnected)
+    classes = {name: thing for name, thing in things.items() if isinstance(thing, Class)}
+    layers, *told, _ = windows.judge(classes, getattr(subject, "plans", {}), problems)
+    rows, *more = activations.judge(things, unconnected)
+    rows, (assumed, remarks) = layers | rows, map(list.__add__, told, more)
     if not rows and subject is None:
         return None
     subject = subject or chain({}, None, [])
@@ -165,7 +168,7 @@ def find_given(given, stranger):
     subject = _contract(classes) or of_classes(classes, own, (), problems) or functions.subject(own, (), problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(classes, (), problems)
-    subject = _with_activations(subject, {**classes, **own}, problems, stranger)
+    subject = _with_what_is_beside(subject, {**classes, **own}, problems, stranger)
     if subject is None and len(classes) == 1 and not problems.troubles:  # whatever it is called, it was handed over
         subject = of_classes(classes, own, (), problems, named=True)
     if subject is None and not problems.unconnected and not problems.troubles:

@@ -12,5 +12,6 @@ class Convolution:
         out = np.zeros((size, size))
         for row in range(size):
             for column in range(size):
-                out[row, column] = np.sum(x[row : row + 3, column : column + 3] * self.kernel)
+                window = x[row * self.stride :, column * self.stride :][:3, :3]
+                out[row, column] = np.sum(window * self.kernel)
         return out
