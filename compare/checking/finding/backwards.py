@@ -145,7 +145,7 @@ def _learnt(plan):
     return min(found)[2]
 
 
-def _is_gradient_of(path, weight):
+def is_gradient_of(path, weight):
     """Whether a name says that it is the gradient of a weight, whatever its shape: dW or grads[W] of W or weights."""
     name, wanted = (words.plain(str(each[-1]).lstrip("._")) for each in (path, weight))
     bare = re.sub(r"^(grad|delta|nabla|d)", "", name)
@@ -183,9 +183,9 @@ def places(part, call):
             # a list that grows with each call: what this one has left is the last of it
             grown = isinstance(path[-1], int) and path not in before and (*path[:-1], path[-1] + 1) not in after
             gradients[name] = ("stored", (*path[:-1], -1) if grown else path)
-        elif other := [p for p in fresh if p not in weights and _is_gradient_of(p, paths[0])]:
+        elif other := [p for p in fresh if p not in weights and is_gradient_of(p, paths[0])]:
             gradients[name] = ("stored", other[0])
-        elif other := [key for key in items if isinstance(key, str) and _is_gradient_of(("d", key), paths[0])]:
+        elif other := [key for key in items if isinstance(key, str) and is_gradient_of(("d", key), paths[0])]:
             gradients[name] = ("returned", other[0])
         elif paths[0] in fresh or takes_rate:  # given a rate, it is to move them: that it does not is a mistake
             gradients[name] = ("moved", None)

@@ -40,7 +40,9 @@ def find_layer(cls, stage, files=(), channels_first=False, after=None, before=No
         reason = cause or "it keeps no weights of a known shape"
         raise NotConnectedError(stage, reason, next(iter(search.first.values()), None)) from cause
     plan = max(found, key=lambda best: best.score)
-    if stage == "logits" and plan.activation and arguments.ends_as_told(cls):
+    # a ReLU at the end of all is a known mistake; with the others it is a layer between
+    hidden = plan.activation in ("sigmoid", "tanh") or arguments.ends_as_told(cls)
+    if stage == "logits" and plan.activation and hidden:
         raise NotConnectedError(stage, f"it ends in {plan.activation}, and no way to make it without was found")
     plan = plan if stage in SHARED else dataclasses.replace(plan, activation="")
     if stage == "pool" and not plan.agreed and _reaches_far(plan):

@@ -9,7 +9,7 @@ from compare.checking.calling import naming, trying
 from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.explaining import is_users
 from compare.checking.calling.naming import OTHERS
-from compare.checking.finding import activations, functions, models, whole, windows
+from compare.checking.finding import activations, functions, models, own_forward, whole, windows
 from compare.checking.finding.chain import chain
 from compare.checking.finding.connecting import Problems, of_classes
 from compare.checking.finding.loading import (
@@ -127,9 +127,17 @@ def _with_what_is_beside(subject, things, problems, stranger):
     """The subject, which may be None, with layers and activations that stand beside it or alone; None for nothing."""
     unconnected: list = []
     classes = {name: thing for name, thing in things.items() if isinstance(thing, Class)}
-    layers, *told, _ = windows.judge(classes, getattr(subject, "plans", {}), problems)
+    plans = getattr(subject, "plans", {})
+    of_windows, *told, named = windows.judge(classes, plans, problems)
     rows, *more = activations.judge(things, unconnected)
-    rows, (assumed, remarks) = layers | rows, map(list.__add__, told, more)
+    named |= {plan.name for plan in plans.values()} | {row.partition(" ")[2] for row in rows}
+    derived, *others = own_forward.judge(classes, {*named, *filter(OTHERS.search, classes)})
+    if not of_windows | rows and subject is None:  # that a way back agrees with its own forward is not the whole of it
+        problems.unconnected += [(row.partition(" ")[2], "its way back alone can be judged") for row in derived]
+    rows, assumed, remarks = (
+        of_windows | rows | derived,
+        *([*a, *b, *c] for a, b, c in zip(told, more, others, strict=True)),
+    )
     if not rows and subject is None:
         return None
     subject = subject or chain({}, None, [])

@@ -42,7 +42,7 @@ DECLARED = {each.name: (each,) for each in (AVERAGE_POOLING, NO_BIAS)} | ACTIVAT
 # Of no network of the contract, judged by themselves where the code has them: what they are, and their stage.
 BESIDE = {"d_conv_bias": "conv backward", "optimiser": "update"}
 BESIDE |= {"activation": "activation forward", "d_activation": "activation backward"}
-BESIDE |= {"layer": "layer forward", "d_layer": "layer backward"}
+BESIDE |= {"layer": "layer forward", "d_layer": "layer backward", "derivative": "layer backward"}
 
 
 def beside(quantity):

@@ -30,6 +30,7 @@ WHAT = {
 SAID = {"d_conv_bias": "the gradient of the convolution's bias is ", "optimiser": "the optimiser is not plain SGD: "}
 SAID |= {"activation": "an activation, ", "d_activation": "the gradient of an activation, "}
 SAID |= {"layer": "a layer of another geometry, ", "d_layer": "the gradient of such a layer, "}
+SAID |= {"derivative": "what goes back is not the derivative of what goes forward, "}
 
 
 def lines(result):
