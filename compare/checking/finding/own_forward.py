@@ -27,6 +27,7 @@ FEATURES = {"numfeatures", "nfeatures", "features", "normalizedshape", "dim", "n
 FEATURES |= words.INPUTS | words.CHANNELS | words.SHAPES_IN | words.SHAPES | words.CLASSES
 UPSTREAM = re.compile(r"d(?!ata|im|epth)|.*(grad|gradient|error|delta|upstream|dout|eta)")
 FLAG = re.compile("train|mode|test|infer|eval|phase")
+FLAT = 1e-6  # of random numbers of size 1
 FAINT = 2.0**-10  # so small an upstream gradient that what clips gradients leaves it
 
 
@@ -160,7 +161,8 @@ class _Trial:
         rng = np.random.default_rng(seed)
         x, self.count = rng.standard_normal(shape), shape[0]
         part = Part(self.plan, SIZES, np.float64)
-        self.rated = bool(part.code.set_named(words.RATES, RATE)) or handing.takes_rate(self.cls.methods[self.backward])
+        told = bool(part.code.set_named(words.RATES - {"alpha", "rate"}, RATE))  # which may be of the layer itself
+        self.rated, part.rated = told or handing.takes_rate(self.cls.methods[self.backward]), False
         part.code.set_named(words.TRAINING, True)
         y = part.forward(x)
         y = np.asarray(y)
@@ -230,14 +232,12 @@ class _Trial:
     def judge(self):
         """Hold what was measured to the derivatives; fills in `wrong` and `remarks`."""
         for name, one in self.measured.items():
-            if len(one.derivatives) < 2:
-                continue
+            if len(one.derivatives) < 2 or all(abs(each) < FLAT for each in one.derivatives):
+                continue  # where it is flat, whatever is handed on is on purpose
             outcome, said = verdict(one.gradients, one.directions, one.derivatives)
             if outcome == "agrees":
                 self.wrong[name] = ""
                 self.remarks += [f"{name}: {said}"] if said else []
-            elif not any(one.derivatives):  # flat everywhere: whatever is handed on, it is on purpose
-                continue
             elif self.of_sums:
                 self.wrong = {}
                 return

@@ -132,7 +132,8 @@ def _with_what_is_beside(subject, things, problems, stranger):
     rows, *more = activations.judge(things, unconnected)
     named |= {plan.name for plan in plans.values()} | {row.partition(" ")[2] for row in rows}
     derived, *others = own_forward.judge(classes, {*named, *filter(OTHERS.search, classes)})
-    if not of_windows | rows and subject is None:  # that a way back agrees with its own forward is not the whole of it
+    # that a way back agrees with its own forward is not the whole of it
+    if not of_windows | rows and subject is None and not any(said for _, said in derived.values()):
         problems.unconnected += [(row.partition(" ")[2], "its way back alone can be judged") for row in derived]
     rows, assumed, remarks = (
         of_windows | rows | derived,

@@ -24,6 +24,7 @@ COUNTS = ((3, 4), (4, 4))  # windows along rows and columns, which fit exactly; 
 LARGEST = 11  # of windows, rows and columns
 SHARE = 8  # of the time of all calls, that of all these layers
 PADS = ("padding", "pad")
+USUAL = Window("pool", 2, 2)
 
 
 def judge(classes, plans, problems):
@@ -65,6 +66,7 @@ class _Judged:
         with contextlib.suppress(*trying.FAILURES):
             if any(self._held(plan, own).values()):
                 return  # it is judged as what it is, and needs no second word
+        refused: list = []
         for several in _geometries(cls, plan, own):
             reasons = []
             for window in several:
@@ -78,10 +80,11 @@ class _Judged:
                 self._row(plan.name, window, faults)
                 break
             else:
-                self.remarks += reasons[:1]
+                refused += reasons
                 continue
             if several.whole:
-                return
+                break
+        self.remarks += refused[:1]
 
     def of_its_own(self, cls, stage):
         """A layer that fits no geometry of this network; (name, why) where its way back is not connected."""
@@ -125,6 +128,8 @@ class _Judged:
                 if y.shape != wanted.shape:
                     raise NotOfferedError(f"{y.shape[1:3]} comes out of {x.shape[1:3]}, wanted {wanted.shape[1:3]}")
                 faults["layer"] = right.forward(window, x, definition.weight, y, plan.activation)
+                if faults["layer"] and plan.stage == "pool" and trying.close(y, USUAL.forward(x)):
+                    raise NotOfferedError(f"it gives the maxima of {USUAL}")
                 if faults["layer"]:  # its way back may be that of what it gives
                     return faults
                 if plan.backward and (plan.dx or plan.gradients):

@@ -15,7 +15,7 @@ class Conv:
     def backward(self, dy):
         self.dw = np.einsum("nhwcij,nhwf->ijcf", windows(self.x, self.size), dy)
         dx = np.zeros_like(self.x)
-        for i in range(3):
-            for j in range(3):
+        for i in range(self.size):
+            for j in range(self.size):
                 dx[:, i:i + dy.shape[1], j:j + dy.shape[2]] += dy @ self.w[i, j].T
         return dx
