@@ -91,8 +91,9 @@ def _told(cls, forward, backward):
     back = [p for p in cls.methods[backward].parameters.values() if p.kind not in VARIADIC]
     given = [words.plain(p.name) for p in back if p.default is p.empty]
     upstream = bool(given) and (given[0] in words.UPSTREAM or words.KIND_OF.get(given[0]) == "dy")
-    flags = [words.plain(name) for name in (*cls.methods[forward].parameters, *cls.__signature__.parameters)]
-    free = not any(FLAG.search(name) and name not in words.TRAINING | words.ON for name in flags)
+    flags = [*cls.methods[forward].parameters.values(), *cls.__signature__.parameters.values()]
+    flags = [p for p in flags if FLAG.search(words.plain(p.name)) and not ("train" in p.name and p.default is True)]
+    free = all(words.plain(p.name) in words.TRAINING | words.ON for p in flags)
     return free and bool(given) and (upstream or bool(UPSTREAM.match(given[0])))
 
 
