@@ -52,6 +52,8 @@ def test_a_mistake_of_a_geometry_is_told():
     dy = RNG.standard_normal(right.shape)
     dx, d_weight = window.backward(x, weight, dy)
     assert windows.backward(window, x, weight, dy, {"x": dx, "conv_weight": d_weight / len(x)}) == ""
+    decayed = {"x": dx, "conv_weight": d_weight + 0.01 * weight}
+    assert windows.backward(window, x, weight, dy, decayed) == ""
     assert "its filters" in windows.backward(window, x, weight, dy, {"x": dx, "conv_weight": d_weight / 3})
     assert "has the shape" in windows.backward(window, x, weight, dy, {"x": dx[:, 1:]})
 

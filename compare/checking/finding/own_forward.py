@@ -25,8 +25,9 @@ NOT_LAYERS = re.compile(
 )
 FEATURES = {"numfeatures", "nfeatures", "features", "normalizedshape", "dim", "ndim", "num", "nout", "shape", "d"}
 FEATURES |= words.INPUTS | words.CHANNELS | words.SHAPES_IN | words.SHAPES | words.CLASSES
-UPSTREAM = re.compile(r"d(?!ata|im|epth)|.*(grad|gradient|error|delta|upstream|dout|eta)")
+UPSTREAM = re.compile(r"d(?!ata|es|im|ist|epth|rop|type)|.*(grad|gradient|error|delta|upstream|dout)")
 FLAG = re.compile("train|mode|test|infer|eval|phase")
+KNOWN = words.RATES | words.BATCHES | words.INPUT_WORDS | words.OUTPUT_WORDS  # beside the upstream gradient
 FLAT = 1e-6  # of random numbers of size 1
 FAINT = 2.0**-10  # so small an upstream gradient that what clips gradients leaves it
 
@@ -91,10 +92,12 @@ def _told(cls, forward, backward):
     back = [p for p in cls.methods[backward].parameters.values() if p.kind not in VARIADIC]
     given = [words.plain(p.name) for p in back if p.default is p.empty]
     upstream = bool(given) and (given[0] in words.UPSTREAM or words.KIND_OF.get(given[0]) == "dy")
+    upstream = upstream or bool(given and UPSTREAM.match(given[0]))
+    others = all(name in KNOWN or name.endswith(words.CACHES) for name in given[1:])
     flags = [*cls.methods[forward].parameters.values(), *cls.__signature__.parameters.values()]
     flags = [p for p in flags if FLAG.search(words.plain(p.name)) and not ("train" in p.name and p.default is True)]
     free = all(words.plain(p.name) in words.TRAINING | words.ON for p in flags)
-    return free and bool(given) and (upstream or bool(UPSTREAM.match(given[0])))
+    return free and upstream and others
 
 
 def _ways(cls):
@@ -180,6 +183,8 @@ class _Trial:
             product = x.T @ dy
             self.of_sums = any(trying.close(g, p / n) for g in own for p in (product, product.T) for n in (1, len(x)))
         for name, (path, moved, gradient) in found.items():
+            if moved and not (name in faint and trying.close(faint[name][2] / FAINT, gradient)):
+                continue  # by more than a rate times the gradient, as by Adam
             start = x if path is None else held[path]
             v = rng.standard_normal(start.shape)
 

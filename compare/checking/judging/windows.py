@@ -32,7 +32,7 @@ def mistaken(window, x, weight, found, ends):
 def backward(window, x, weight, dy, found):
     """What is wrong with gradients by name, "x" and "conv_weight", those that were found; "" if nothing is.
 
-    Sums and means over the batch are both right for a weight.
+    Sums and means over the batch are both right for a weight, and a multiple of it added, as of a decay.
     """
     dx, d_weight = window.backward(x, weight, dy)
     absolute = (x, None) if weight is None else (np.abs(x), np.abs(weight))
@@ -47,7 +47,9 @@ def backward(window, x, weight, dy, found):
         own, terms = found["conv_weight"], dy[..., 0].size
         if own.shape != d_weight.shape:
             return f"the gradient of its filters has the shape {own.shape}, the filters {d_weight.shape}"
-        if not any((np.abs(own * times - d_weight) <= UNIT * terms * sizes[1]).all() for times in (1, len(x))):
+        rests = [own * times - d_weight for times in (1, len(x))]
+        rests += [rest - np.vdot(weight, rest) / np.vdot(weight, weight) * weight for rest in rests]
+        if not any((np.abs(rest) <= UNIT * terms * sizes[1]).all() for rest in rests):
             known = {"the filters' gradient is turned round": d_weight[::-1, ::-1]}
             if window.stride > 1:
                 apart = window.views(window.padded(x), 1)[:, : dy.shape[1], : dy.shape[2]]

@@ -74,3 +74,14 @@ class BatchNorm:
         self.dgamma, self.dbeta = (dout * self.hat).sum(axis=0), dout.sum(axis=0)
         d = dout * self.gamma
         return (d - d.mean(axis=0) - self.hat * (d * self.hat).mean(axis=0)) / self.std
+
+
+class OfTheLayerBefore:
+    """What else it is handed is nothing that could be known."""
+
+    def forward(self, x):
+        self.y = np.sqrt(1 + x**2)
+        return self.y
+
+    def backward(self, delta, targets):
+        return delta * (self.y - targets)
