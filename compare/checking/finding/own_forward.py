@@ -15,7 +15,7 @@ from compare.checking.judging.derivative import UndecidedError, along, verdict
 from compare.contract import NotOfferedError
 
 SIZES = Sizes((8, 10, 2), 3, 5)  # of which a pool takes maps of 6 rows, 8 columns, 3 channels
-SHARE = 16  # of the time of all calls, that of all these layers
+SHARE = 32  # of the time of all calls, that of all these layers
 # What is judged elsewhere, has no derivative, remembers what came before, or is no layer.
 NOT_LAYERS = re.compile(
     "softmax|loss|entropy|cost|net(?![a-z])|network|model|sequential|^layer$|module|base|abstract|classifier|trainer|"

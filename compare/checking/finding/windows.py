@@ -22,7 +22,7 @@ from compare.contract import NotOfferedError
 
 COUNTS = ((3, 4), (4, 4))  # windows along rows and columns, which fit exactly; of a layer for squares alone
 LARGEST = 11  # of windows, rows and columns
-SHARE = 8  # of the time of all calls, that of all these layers
+SHARE = 16  # of the time of all calls, that of all these layers
 PADS = ("padding", "pad")
 USUAL = Window("pool", 2, 2)
 
