@@ -137,7 +137,8 @@ STAGE_OF = {
     **{f"update_{name}": "optimiser alone" for name in OPTIMISERS},
 }
 # Of no network here, judged by themselves where somebody's code has them.
-BESIDE = ("layer forward", "layer backward", "activation forward", "activation backward")
+LAYERS_BESIDE = ("layer forward", "layer backward", "activation forward", "activation backward")
+BESIDE = (*LAYERS_BESIDE, "network backward", "training step")
 STAGES = (*dict.fromkeys(STAGE_OF.values()), *BESIDE)
 STAGE_ORDER = {"not run": -1} | {stage: number for number, stage in enumerate(STAGES)}
 

@@ -26,6 +26,7 @@ RIGHT = {
     "conv_of_five.py": 2,
     "conv_and_pool_by_arguments.py": 8,
     "conv_of_two_strides.py": 4,
+    "l2_in_the_loss.py": 7,
     "no_dense_bias.py": 7,
     "scales_its_images.py": 17,
     "sigmoid_overflows.py": 1,
@@ -203,6 +204,8 @@ def test_unusual(name):
         assert "nothing to check" in str(error)
         return
     assert result.exit_code in (0, 3), f"\n{result}"
+    for part in expected(FOREIGN / "unusual" / name).get("says", []):
+        assert part in plain(result), f"\n{result}"
 
 
 @pytest.mark.parametrize("name", here("nasty"))

@@ -9,7 +9,7 @@ from compare.checking.calling import naming, trying
 from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.explaining import is_users
 from compare.checking.calling.naming import OTHERS
-from compare.checking.finding import activations, functions, models, own_forward, whole, windows
+from compare.checking.finding import activations, functions, models, own_forward, own_gradients, whole, windows
 from compare.checking.finding.chain import chain
 from compare.checking.finding.connecting import Problems, of_classes
 from compare.checking.finding.loading import (
@@ -91,6 +91,7 @@ def find(target, stranger):
             problems.unconnected += [(key, "as a whole; its methods are judged, each by itself") for key in networks]
     # a folder inside may have the layers
     if subject is not None or not (listed or problems.troubles or inside(place) != place):
+        subject = _with_networks(subject, plain, problems, stranger)
         subject = _with_what_is_beside(subject, {**plain, **own}, problems, stranger)
     if subject is None and name and plain and not problems.troubles:  # whatever it is called, it was asked for
         subject = of_classes(plain, own, files, problems, named=True)
@@ -123,6 +124,26 @@ def _methods(classes):
     return {}
 
 
+def _with_networks(subject, classes, problems, stranger):
+    """The same with classes of whole networks, whose gradients are held to the derivative of their own loss."""
+    whole_ones = {name: cls for name, cls in classes.items() if _is_network(name, cls)}
+    if stranger.told["frameworks"]:
+        return subject
+    ours = [plan.name for stage, plan in getattr(subject, "plans", {}).items() if stage == "whole"]
+    rows, said, failed, remarks, more = own_gradients.judge(whole_ones, ours)
+    for method in ("gradients", "step") if more else ():  # which are not those of the cross-entropy alone
+        if method in vars(subject):
+            delattr(subject, method)
+    told = dict(problems.unconnected)
+    for name in [name for name in {**said, **failed} if name not in ours and (subject is None or name in told)]:
+        judged = f"its forward is held to nothing; {said.get(name) or failed.get(name)}"
+        problems.unconnected[:] = [each for each in problems.unconnected if each[0] != name]
+        problems.unconnected.append(
+            (name, judged if name in said else f"{told.get(name, 'as a whole')}; {failed[name]}")
+        )
+    return _with(subject, rows, list(said.values()) if subject is not None else [], remarks)
+
+
 def _with_what_is_beside(subject, things, problems, stranger):
     """The subject, which may be None, with layers and activations that stand beside it or alone; None for nothing."""
     unconnected: list = []
@@ -131,6 +152,7 @@ def _with_what_is_beside(subject, things, problems, stranger):
     of_windows, *told, named = windows.judge(classes, plans, problems)
     rows, *more = activations.judge(things, unconnected)
     named |= {plan.name for plan in plans.values()} | {row.partition(" ")[2] for row in rows}
+    named |= {row.partition(" ")[2].partition(".")[0] for row in getattr(subject, "beside", {})}  # of whole networks
     derived, *others = own_forward.judge(classes, {*named, *filter(OTHERS.search, classes)})
     # that a way back agrees with its own forward is not the whole of it
     if not of_windows | rows and subject is None and not any(said for _, said in derived.values()):
@@ -139,19 +161,25 @@ def _with_what_is_beside(subject, things, problems, stranger):
         of_windows | rows | derived,
         *([*a, *b, *c] for a, b, c in zip(told, more, others, strict=True)),
     )
+    subject = _with(subject, rows, assumed, remarks)
+    if subject is not None and not stranger.told["frameworks"]:  # else it may be one of tensors
+        problems.unconnected += unconnected
+    return subject
+
+
+def _with(subject, rows, assumed, remarks):
+    """A subject, which may be None, with rows of what is judged beside the network; None where there is nothing."""
     if not rows and subject is None:
         return None
     subject = subject or chain({}, None, [])
     subject.beside = {**getattr(subject, "beside", {}), **rows}
     subject.assumptions = [*getattr(subject, "assumptions", []), *assumed]
     subject.remarks = [*getattr(subject, "remarks", []), *remarks]
-    if not stranger.told["frameworks"]:  # else it may be one of tensors
-        problems.unconnected += unconnected
     return subject
 
 
 def _is_network(name, cls):
-    ways = (naming.FORWARDS, (*naming.BACKWARDS, *whole.TRAINS))
+    ways = ((*naming.FORWARDS, "loss"), (*naming.BACKWARDS, *whole.TRAINS, "loss"))
     return bool(NETWORKS.search(name)) and all(trying.method_of(cls, names) for names in ways)
 
 
@@ -177,6 +205,7 @@ def find_given(given, stranger):
     subject = _contract(classes) or of_classes(classes, own, (), problems) or functions.subject(own, (), problems)
     if subject is None and not problems.troubles:
         subject = whole.subject(classes, (), problems)
+    subject = _with_networks(subject, classes, problems, stranger)
     subject = _with_what_is_beside(subject, {**classes, **own}, problems, stranger)
     if subject is None and len(classes) == 1 and not problems.troubles:  # whatever it is called, it was handed over
         subject = of_classes(classes, own, (), problems, named=True)

@@ -18,10 +18,13 @@ def along(value):
     Args:
         value: takes t, gives a float64 number: of a forward the sum of upstream gradient times output at `x + t * v`.
     Raises:
-        UndecidedError: two sizes of step give two derivatives, or no finite one.
+        UndecidedError: two sizes of step give two derivatives, or no finite one, or its two sides do, as at a kink.
     """
-    first, second = ((value(step) - value(-step)) / (2 * step) for step in (STEP, STEP / 2))
-    size = max(abs(value(0.0)), abs(first), abs(second))
+    ahead, base, back = value(STEP), value(0.0), value(-STEP)
+    first, second = (ahead - back) / (2 * STEP), (value(STEP / 2) - value(-STEP / 2)) / STEP
+    size = max(abs(base), abs(first), abs(second))
+    if not abs(ahead - 2 * base + back) / STEP <= FAR * size:
+        raise UndecidedError(f"its two sides give the derivatives {(ahead - base) / STEP:.6g} and {second:.6g}")
     if not abs(first - second) <= CLOSE * size:
         raise UndecidedError(f"steps of {STEP:.1g} and half of it give the derivatives {first:.6g} and {second:.6g}")
     return second

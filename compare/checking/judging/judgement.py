@@ -43,6 +43,7 @@ DECLARED = {each.name: (each,) for each in (AVERAGE_POOLING, NO_BIAS)} | ACTIVAT
 BESIDE = {"d_conv_bias": "conv backward", "optimiser": "update"}
 BESIDE |= {"activation": "activation forward", "d_activation": "activation backward"}
 BESIDE |= {"layer": "layer forward", "d_layer": "layer backward", "derivative": "layer backward"}
+BESIDE |= {"gradient": "network backward", "training": "training step"}
 
 
 def beside(quantity):

@@ -5,6 +5,8 @@ import types
 
 import numpy as np
 
+INSIDE = "[...]"  # as the last step of a path, what the array there holds: all who hold the array see a change
+
 
 def walk(thing, kinds="f", tuples=False, depth=3):
     """{path: array} of the arrays in an object's attributes, its dicts, lists and nested objects.
@@ -60,7 +62,9 @@ def get(thing, path):
 def put(thing, path, value):
     """Set what is at a path of `walk`."""
     thing, step = get(thing, path[:-1]), path[-1]
-    if isinstance(step, str) and step[:1] == ".":
+    if step == INSIDE:
+        thing[...] = value
+    elif isinstance(step, str) and step[:1] == ".":
         setattr(thing, step[1:], value)
     else:
         thing[step] = value

@@ -31,6 +31,7 @@ SAID = {"d_conv_bias": "the gradient of the convolution's bias is ", "optimiser"
 SAID |= {"activation": "an activation, ", "d_activation": "the gradient of an activation, "}
 SAID |= {"layer": "a layer of another geometry, ", "d_layer": "the gradient of such a layer, "}
 SAID |= {"derivative": "what goes back is not the derivative of what goes forward, "}
+SAID |= {"gradient": "a gradient is not the derivative of its own loss, ", "training": "a training step, "}
 
 
 def lines(result):
