@@ -1,6 +1,7 @@
 """Whole networks that need not be ours: their gradients held to their own loss, and their training steps to these."""
 
 import contextlib
+import time
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def judge(classes, ours):
     """
     rows: dict = {}
     said, failed, remarks, more = {}, {}, [], []
-    end = max((cls.stranger.worked + cls.stranger.limit / SHARE for cls in classes.values()), default=0)
+    end = max((_worked(cls) + cls.stranger.limit / SHARE for cls in classes.values()), default=0.0)
     for name, cls in classes.items():
         trial = _Trial(name, cls, name in ours, end)
         best: tuple = ()
@@ -61,7 +62,8 @@ class _Trial:
 
     def late(self):
         """Raise `LateError` once the time is over."""
-        if self.cls.stranger.worked > self.end:
+        stranger = self.cls.stranger
+        if _worked(self.cls) > self.end or stranger.spent > stranger.limit / 2:  # the rest is to be judged too
             raise LateError(trying.NO_TIME)
 
     def best(self):
@@ -236,6 +238,11 @@ class _Trial:
             seen = f"{returned[0]:.6g}, its output has a cross-entropy of {entropy[0]:.6g}"
             self.remarks.append(f"{step.method} returns {seen}")
         return ""
+
+
+def _worked(cls):
+    """Seconds that the code has worked, and that was worked for it here: large arrays go to and fro."""
+    return cls.stranger.worked + time.process_time()
 
 
 def _decays(held):
