@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from dataclasses import replace
 
 import numpy as np
 
@@ -195,18 +196,30 @@ def diagnose(evidence, candidates, pairs=True):
     found = []
     for one in [d for d in candidates if _may(evidence, d, first) and evidence.explained([d.change], [first]) is None]:
         left = evidence.explained([one.change], evidence.failed) or evidence.explained([one.change], evidence.rows)
-        found += _with_another(evidence, one, left, candidates)
+        found += _with_another(evidence, one, left, candidates, evidence.rows)
     if not found:  # both in the stage that differs first, so that neither alone explains even that
         here = [d for d in candidates if d.stage == first["stage"] and _may(evidence, d, first)]
         for number, one in enumerate(here):
-            found += _with_another(evidence, one, first, here[number + 1 :])
+            found += _with_another(evidence, one, first, here[number + 1 :], evidence.rows)
     unique: dict = {}
     for pair in found:
         unique.setdefault(frozenset(d.name for d in pair), pair)
     return list(unique.values())
 
 
-def _with_another(evidence, one, left, candidates):
+def explaining(evidence, candidates, stage, rows):
+    """The defects that explain all of these rows, those of their own stage if there are any; else two of it as one."""
+    rows = sorted(rows, key=lambda row: row["outcome"] == "agrees")  # what differs refutes nearly all of them
+    known = [d for d in candidates if any(evidence.explained([way.change], rows) is None for way in d.ways)]
+    here = [way for defect in candidates if defect.stage == stage for way in defect.ways]
+    for number, one in enumerate(() if known else here):
+        if _may(evidence, one, rows[0]) and (pairs := _with_another(evidence, one, rows[0], here[number + 1 :], rows)):
+            names, advice = (" and ".join(each) for each in zip(*((d.name, d.advice) for d in pairs[0]), strict=True))
+            return [replace(one, name=names, advice=advice)]
+    return [defect for defect in known if defect.stage == stage] or known
+
+
+def _with_another(evidence, one, left, candidates, rows):
     found = []
     for other in candidates:
         if other is one or not _may(evidence, other, left):
@@ -216,7 +229,7 @@ def _with_another(evidence, one, left, candidates):
         # of two that concern nothing in common either order makes the same network
         for pair in orders[: 1 if _touched(one.change).isdisjoint(_touched(other.change)) else 2]:
             changes = [defect.change for defect in pair]
-            if evidence.explained(changes, [left]) is None and evidence.explained(changes, evidence.rows) is None:
+            if evidence.explained(changes, [left]) is None and evidence.explained(changes, rows) is None:
                 found.append((first, second))
                 break
     return found

@@ -49,6 +49,7 @@ def meanings(signature, stage):
     shaped = parameters.keys() & (words.SHAPES_IN | words.DIMENSIONS)
     forms = 3 if not shaped else 4 if stage == "logits" else 5
     shapes: Any = range(forms) if shaped or parameters.keys() & words.MAPS else (0,)
+    shapes = (2, 0, 1, 3, 4) if forms == 5 and parameters.keys() & words.DEPTHS else shapes  # of one map, first
     shapes = range(5) if "shape" in parameters else (0, 1) if "inchannels" in parameters and not shaped else shapes
     padding = next((p.default for name, p in parameters.items() if name in ("padding", "pad")), None)
     texts = (True, False) if isinstance(padding, str) else (False, True) if padding is not None else (False,)

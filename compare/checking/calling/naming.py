@@ -45,7 +45,7 @@ LAYER_NAMES = {
 # What is a part of the network, and nothing here can judge as a class.
 OTHERS = re.compile(r"loss|entropy|^(sgd|adam|rmsprop|momentum)|optimi[sz]er|trainer|descent|nesterov|adagrad", re.I)
 LAST = re.compile("softmax|avg|ave|mean|min", re.I)
-NOT_LAYERS = re.compile("^test|loss|entropy|net(work)?$|model|log_?softmax", re.I)
+NOT_LAYERS = re.compile("^test|loss|entropy|net(work)?$|model|log_?softmax|reshape|flatten|^bn_|batch_?norm", re.I)
 
 # Methods, the usual names first: of the way forward, of the way back, and what a layer may want to be called before.
 FORWARDS = _names(

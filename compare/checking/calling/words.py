@@ -25,9 +25,10 @@ FILTERS = _set(
 )
 CHANNELS = _set(
     "inchannels channels c indepth inputchannels inputdepth nchannels numchannels cin numinputchannels nin inc inch "
-    "channel imagechannels inchannel ninchannels nbchannels inchan inchsize inmaps numberofchannels "
+    "channel imagechannels inputschannel inchannel ninchannels nbchannels inchan inchsize inmaps numberofchannels "
     "numberofinputchannel numberofinputchannels inplanes nochannelsin channelsin previousfilters"
 )
+DEPTHS = _set("indepth inputdepth inchannels inputchannels nchannels numchannels")  # that are no filters
 INPUTS = _set(
     "inputlen inputs infeatures fanin inputsize inputdim nin ninputs indim numinputs insize inputnodes ninput d "
     "inputlength inputunits inunits prev nprev sizein inputneurons inneurons numin unitsprev nodes1 insz inplanes"

@@ -194,8 +194,10 @@ def places(part, call):
         gradients[missing[0]] = ("returned", left[0])
     if dx is None:
         named = [p for p in fresh if p not in weights and words.plain(str(p[-1]).lstrip("._")) in INPUT_GRADIENTS]
-        right = [path for path in named if matches(after[path], native)]
-        dx = ("stored", right[0]) if right else None
+        free = [p for p in fresh if p not in weights and ("stored", p) not in gradients.values()]
+        right = [p for p in free if p in named or arrays.is_gradient(p)] or (free if silent and len(free) == 1 else [])
+        right = [path for path in right if matches(after[path], native)]
+        dx = ("stored", min(right, key=lambda path: path not in named)) if right else None
     if dx is None and plan.stage == "conv":  # what stands in its place is a finding: its shape is for the judge
         free = [key for key, value in items.items() if ("returned", key) not in gradients.values() and value.ndim]
         if len(free) == 1 and items[free[0]].ndim == len(native):

@@ -76,7 +76,7 @@ def of_classes(classes, own_functions, files, problems, named=False, aside=()):
                 loss, of = alone, None
     if "probabilities" not in plans:
         with problems.of(None):
-            if softmax := functions.find_softmax(own_functions, files, plans.get("logits")):
+            if softmax := functions.find_softmax(own_functions, files, functions.before_softmax(plans)):
                 plans["probabilities"] = softmax
     beside: dict = {}
     judged = []
@@ -123,7 +123,8 @@ def _layers(classes, files, problems, named):
                     problems.add(cls.name, error)
                 elif re.search("softmax", cls.name, re.I):
                     with problems.of(cls):
-                        softmax, problem = layers.connect(cls, "probabilities", files, after=plans.get("logits"))
+                        after = functions.before_softmax(plans)
+                        softmax, problem = layers.connect(cls, "probabilities", files, after=after)
                         plans.setdefault("probabilities", softmax)
                         problems.add(cls.name, problem)
                 continue

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -206,7 +207,8 @@ def find_function(functions, stage, files, first=False, after=None):
         f for f in _named(functions, stage) if stage not in ("conv", "logits") or len(f.__signature__.parameters) > 1
     ]
     ways_back = _named(functions, stage, backward=True)
-    best, failure = None, None
+    best: Any = None
+    failure: Exception | None = None
     end = max((each.stranger.worked + each.stranger.limit / SHARE for each in forwards), default=0.0)
     settled = agreed = None
     complaints: dict = {}  # by function and shape of the weights, with the first shape of the bias
@@ -224,6 +226,10 @@ def find_function(functions, stage, files, first=False, after=None):
             layer = layer_class(stage, forward, backward, shape, bias)
             before = complaints.get((forward.name, shape))
             found = layers.connect(layer, stage, files, first, after, before)
+        except trying.TroubleError as error:
+            failure = failure if isinstance(failure, trying.TroubleError) else error
+            settled = (forward.name, shape)  # there may be another beside it
+            continue
         except trying.NotConnectedError as error:
             complaints.setdefault((forward.name, shape), error.complaints)
             if isinstance(error.__cause__, AbsentError):
@@ -247,6 +253,14 @@ def _rank(plan):
     return (plan.score, -len(plan.same), len(plan.gradients))
 
 
+def before_softmax(plans):
+    """The `Plan` of the dense layer, or None: for one image where the layers before take one, and it more by chance."""
+    dense = plans.get("logits")
+    if dense is None or not any(plans[stage].one_image for stage in ("conv", "pool") if stage in plans):
+        return dense
+    return dense if dense.one_image else replace(dense, one_image=True, outward=orders.Order("NK", ("K",)))
+
+
 def find_softmax(functions, files, after=None):
     """The `Plan` of a softmax function; None without one."""
     return find_function(functions, "probabilities", files, after=after)[0]
@@ -262,7 +276,7 @@ def add(plans, stages, functions, files, problems, beside=False):
         if stage in plans or (stage == "logits" and "head" in plans):
             continue
         first = next((plans[key].channels_first() for key in ("pool", "conv") if key in plans), False)
-        after = plans.get("logits") if stage == "probabilities" else None
+        after = before_softmax(plans) if stage == "probabilities" else None
         with problems.of(next(iter(_named(functions, stage)), None)):
             plan, problem = find_function(functions, stage, files, first, after)
             if plan is not None and not (beside and not plan.agreed and {"channels", "filters"} <= plan.same.keys()):

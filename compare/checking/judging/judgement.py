@@ -32,7 +32,7 @@ from compare.contract import PARAMETERS
 from compare.graph import STAGE_ORDER
 from compare.verdict import judge, probes
 from compare.verdict.defects import DEFECTS, Defect
-from compare.verdict.diagnose import Evidence, diagnose
+from compare.verdict.diagnose import Evidence, diagnose, explaining
 from compare.verdict.expected import Expected, Manner
 from compare.verdict.packing import PATH, by_case, unpack_answer
 from compare.verdict.path import judge_path
@@ -238,7 +238,7 @@ def _stage_by_stage(evidence, candidates):
     for stage in stages:
         if stage == stages[0] or stage not in LATE:  # what comes of everything before it says nothing of itself
             rows = [r for r in evidence.rows if r["stage"] == stage and r["outcome"] in ("agrees", "differs")]
-            found[stage] = _explaining(evidence, candidates, stage, rows)
+            found[stage] = explaining(evidence, candidates, stage, rows)
             quantities = list(dict.fromkeys(row["quantity"] for row in failed if row["stage"] == stage))
             if found[stage] or len(quantities) == 1:
                 continue
@@ -246,18 +246,11 @@ def _stage_by_stage(evidence, candidates):
             apart = {}
             for name in quantities:
                 own = [row for row in rows if row["quantity"] == name or row["outcome"] == "agrees"]
-                apart[f"{stage}, {name}"] = _explaining(evidence, candidates, stage, own)
+                apart[f"{stage}, {name}"] = explaining(evidence, candidates, stage, own)
             if any(apart.values()):
                 del found[stage]
                 found |= apart
     return found
-
-
-def _explaining(evidence, candidates, stage, rows):
-    """The defects that explain all of these rows, those of their own stage if there are any."""
-    rows = sorted(rows, key=lambda row: row["outcome"] == "agrees")  # what differs refutes nearly all of them
-    known = [defect for defect in candidates if evidence.explained([defect.change], rows) is None]
-    return [defect for defect in known if defect.stage == stage] or known
 
 
 def parameters_of(case):
