@@ -153,6 +153,9 @@ def _observed(found, stranger, spec, cases, path):
         remarks = [f"not checked: {names}, of a framework; by its name, FILE:Name, it is"]
     arrays, meta = pack_answer(*look(Question.of(cases, probes.DTYPES, path), subject or Subject))
     stranger.noticed()
+    if stranger.short:
+        more = f"not all of it: no time is left of {stranger.limit:g} s, --timeout gives it more"
+        found.problems.unconnected.append((spec["target"], more))
     meta["remarks"] += remarks
     meta |= {name: sorted(value) for name, value in stranger.told.items()}
     if Path(split(spec["target"])[0]).resolve().is_relative_to(PROJECT):

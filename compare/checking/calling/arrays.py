@@ -18,6 +18,17 @@ def real(x):
         return np.full(x.shape, np.nan)
 
 
+def joined(value, count):
+    """A list of `count` arrays of one shape, or of rows of numbers, as one array; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    if len(value) == count and len({getattr(each, "shape", id(each)) for each in value}) == 1:
+        return np.stack(value)
+    rows = value if all(isinstance(row, list) for row in value) else []
+    numbers = all(isinstance(each, int | float | np.generic) for row in rows for each in row)
+    return np.array(rows) if numbers and len({len(row) for row in rows}) == 1 else value
+
+
 def same(one, other):
     """Whether two arrays hold the same, NaN included, of whatever dtype."""
     return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc" and other.dtype.kind in "fc")

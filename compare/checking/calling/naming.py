@@ -22,6 +22,7 @@ _STEMS = {
 
 def stage_of(name):
     """(stage, whether backward) that a function's name says; None if none."""
+    name = name.lstrip("_")
     backward = bool(re.search(_BACK, name))
     bare = re.sub(r"^(d_|backprop_|backward_|grad_|bprop_|forward_|fwd_)", "", name)
     bare = re.sub(r"^d(?=[A-Z])", "", bare).lower()

@@ -128,7 +128,8 @@ class Part:
             return found[min(named, key=lambda path: OUTPUTS.index(names[path]))]
         found = list(items_of(result).values())
         if not found:
-            raise ReturnedNothingError(f"{self.plan.forward} returned {type(result).__name__}, wanted an array")
+            kind = ValueError if isinstance(result, list) else ReturnedNothingError  # an empty one is of our making
+            raise kind(f"{self.plan.forward} returned {type(result).__name__}, wanted an array")
         return found[0]
 
     def backward(self, given, rate=RATE, keep=False):
@@ -236,8 +237,7 @@ class Part:
             code.set_named(INPUTS, given)
         result, changed = code.call(method, *positional, **keywords)
         self.changed |= bool(changed)
-        of_images = isinstance(result, list) and self.plan.inward.axes[0] == "N" and len(result) == len(self.last["x"])
-        return np.stack(result) if of_images and len({getattr(y, "shape", id(y)) for y in result}) == 1 else result
+        return arrays.joined(result, len(self.last["x"]) if self.plan.inward.axes[0] == "N" else 0)
 
     def _house(self, name, value):
         value = np.array(value)

@@ -20,7 +20,8 @@ BIASES = {"conv": ((-1,), (1, 1, 1, -1), (-1, 1)), "logits": ((-1,), (1, -1), (-
 
 
 def _named(functions, stage, backward=False):
-    return [f for name, f in functions.items() if stage_of(name) == (stage, backward)]
+    public_first = sorted(functions, key=lambda name: name[:1] == "_")
+    return [functions[name] for name in public_first if stage_of(name) == (stage, backward)]
 
 
 def _call(function, known, pool, order):
@@ -125,7 +126,6 @@ def layer_class(stage, forward, backward, shape, bias_shape=(-1,)):
         shape: (sizes) -> shape of the weights in the order tried; None without weights.
         bias_shape: one of BIASES.
     """
-
     biased = _biased(forward)
     back = set() if backward is None else {plain(name) for name in inspect.signature(backward).parameters}
 

@@ -206,7 +206,7 @@ def run_loading(load, place):
     try:
         return load()
     except (CrashedError, HungError) as error:
-        raise ImportFailedError(str(error), error.outcome) from error
+        raise ImportFailedError(str(error), "hung" if isinstance(error, HungError) else "crashed") from error
     except RaisedError as error:
         name = error.raised["name"] or ""
         if "ModuleNotFoundError" in error.raised["bases"]:

@@ -144,13 +144,20 @@ def _with_networks(subject, classes, problems, stranger):
     return _with(subject, rows, list(said.values()) if subject is not None else [], remarks)
 
 
+def _takes_much(thing):
+    """Whether it is a function of more than the way back of an activation is given."""
+    if not isinstance(thing, Function):
+        return False
+    return sum(p.default is p.empty for p in thing.__signature__.parameters.values()) > 3
+
+
 def _with_what_is_beside(subject, things, problems, stranger):
     """The subject, which may be None, with layers and activations that stand beside it or alone; None for nothing."""
     unconnected: list = []
     classes = {name: thing for name, thing in things.items() if isinstance(thing, Class)}
     plans = getattr(subject, "plans", {})
     of_windows, *told, named = windows.judge(classes, plans, problems)
-    rows, *more = activations.judge(things, unconnected)
+    rows, *more = activations.judge({name: thing for name, thing in things.items() if not _takes_much(thing)}, unconnected)
     named |= {plan.name for plan in plans.values()} | {row.partition(" ")[2] for row in rows}
     named |= {row.partition(" ")[2].partition(".")[0] for row in getattr(subject, "beside", {})}  # of whole networks
     derived, *others = own_forward.judge(classes, {*named, *filter(OTHERS.search, classes)})

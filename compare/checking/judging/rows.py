@@ -25,12 +25,12 @@ def cut_short(rows, result):
 
 
 def gone(rows, outcomes):
-    """Of what is said to have raised, tell what took its process with it."""
+    """Of what is said to have raised, tell what took its process with it, and what no time was left for."""
     for row in rows:
         key = (row["probe"], row["dtype"], row["mode"], task_of(row["mode"], row["quantity"]))
         outcome = outcomes.get((PATH, row["dtype"], "path") if row["stage"] == "training path" else key)
         if outcome and row["outcome"] == "raised":
-            row["outcome"] = outcome
+            row |= judge.NOT_OFFERED if outcome == "spent" else {"outcome": outcome}
 
 
 # Where what went wrong while the ways to call something were tried is shown: mode and quantity.

@@ -49,7 +49,7 @@ class Stranger:
 
     def __init__(self, folders, argv, threads=1, limit=60.0):
         self.folders, self.argv, self.threads = [str(folder) for folder in folders], argv, threads
-        self.limit, self.spent = limit, 0.0
+        self.limit, self.spent, self.short = limit, 0.0, False  # whether a call found too little time left
         self.worked = self.ended = 0.0  # seconds of processor time in all, and of the processes before this one
         self.generation = 0
         self.process: Any = None
@@ -128,11 +128,20 @@ class Stranger:
         """The seconds that one call has."""
         left = self.limit - self.spent
         if left <= 0:
-            raise SpentError(f"no time is left of {self.limit:g} s")
-        return min(left, max(1.0, self.limit / SHARE))
+            self._short()
+        return min(left, self._usual())
+
+    def _usual(self):
+        return min(self.limit, max(1.0, self.limit / SHARE))
+
+    def _short(self):
+        self.short = True
+        raise SpentError(f"no time is left of {self.limit:g} s") from None
 
     def _hung(self, seconds):
         self.end()
+        if seconds < 0.99 * self._usual():  # others have taken the rest
+            self._short()
         raise HungError(f"no answer within {seconds:.3g} s") from None
 
     def tell(self, do, **request):

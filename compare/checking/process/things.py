@@ -43,6 +43,8 @@ class HungError(StrangersError):
 class SpentError(HungError):
     """No time was left for a call: others have taken it, which may have been only tried."""
 
+    outcome = "spent"
+
 
 class StaleError(Exception):
     """The object was made in a process that is no more."""
