@@ -154,8 +154,8 @@ def _observed(found, stranger, spec, cases, path):
     arrays, meta = pack_answer(*look(Question.of(cases, probes.DTYPES, path), subject or Subject))
     stranger.noticed()
     if stranger.short:
-        more = f"not all of it: no time is left of {stranger.limit:g} s, --timeout gives it more"
-        found.problems.unconnected.append((spec["target"], more))
+        short = f"not all of it: no time is left of {stranger.limit:g} s, --timeout gives it more"
+        found.problems.unconnected.append((spec["target"], short))
     meta["remarks"] += remarks
     meta |= {name: sorted(value) for name, value in stranger.told.items()}
     if Path(split(spec["target"])[0]).resolve().is_relative_to(PROJECT):
