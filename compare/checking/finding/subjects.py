@@ -157,7 +157,9 @@ def _with_what_is_beside(subject, things, problems, stranger):
     classes = {name: thing for name, thing in things.items() if isinstance(thing, Class)}
     plans = getattr(subject, "plans", {})
     of_windows, *told, named = windows.judge(classes, plans, problems)
-    rows, *more = activations.judge({name: thing for name, thing in things.items() if not _takes_much(thing)}, unconnected)
+    rows, *more = activations.judge(
+        {name: thing for name, thing in things.items() if not _takes_much(thing)}, unconnected
+    )
     named |= {plan.name for plan in plans.values()} | {row.partition(" ")[2] for row in rows}
     named |= {row.partition(" ")[2].partition(".")[0] for row in getattr(subject, "beside", {})}  # of whole networks
     derived, *others = own_forward.judge(classes, {*named, *filter(OTHERS.search, classes)})
