@@ -9,7 +9,7 @@ class MaxPool:
     def __init__(self, input_shape, input_depth, kernel_size, stride):
         self.input_shape, self.input_depth = input_shape, input_depth
         self.kernel_size, self.stride = kernel_size, stride
-        self.output_shape = (input_shape[0] // stride, input_shape[1] // stride)
+        self.output_shape = tuple((size - kernel_size) // stride + 1 for size in input_shape)
 
     def forward(self, image):
         self.image = image
@@ -24,8 +24,9 @@ class MaxPool:
         dx = np.zeros((*self.input_shape, self.input_depth))
         for i in range(self.output_shape[0]):
             for j in range(self.output_shape[1]):
+                a, b = i * self.stride, j * self.stride
                 for c in range(self.input_depth):
-                    window = self.image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c]
-                    a, b = np.unravel_index(window.argmax(), window.shape)
-                    dx[2 * i + a, 2 * j + b, c] = dy[i, j, c]
+                    window = self.image[a : a + self.kernel_size, b : b + self.kernel_size, c]
+                    row, column = np.unravel_index(window.argmax(), window.shape)
+                    dx[a + row, b + column, c] += dy[i, j, c]
         return dx
