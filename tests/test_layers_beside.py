@@ -117,3 +117,12 @@ def test_arguments_that_are_not_used_are_no_mistake():
     """Its pool takes a size and a stride, and is 2x2 whatever they are; its filters are 3x3."""
     result = compare.check(str(FOREIGN / "right" / "channels_last_flatten.py"))
     assert "remark: MaxPool refuses 3x3 stride 2: it gives the maxima of 2x2 stride 2" in " ".join(str(result).split())
+
+
+def test_a_geometry_that_is_only_asked_for_is_a_remark(tmp_path):
+    """What its maker may never have used is told, and held against nobody."""
+    text = (FOREIGN / "wrong" / "overlapping_maxima_overwritten.py").read_text()
+    (tmp_path / "layers.py").write_text(text.replace("pool_size=3, stride=2", "pool_size=2, stride=2"))
+    result = compare.check(str(tmp_path / "layers.py"))
+    said = " ".join(str(result).split())
+    assert result.exit_code == 0 and "MaxPool2D at 3x3 stride 2, if asked for it: the gradient of its input" in said

@@ -32,7 +32,7 @@ class Conv2D:
 
 
 class MaxPool2D:
-    def __init__(self, pool_size=2, stride=None):
+    def __init__(self, pool_size=3, stride=2):
         self.k, self.s = pool_size, stride or pool_size
 
     def forward(self, x):

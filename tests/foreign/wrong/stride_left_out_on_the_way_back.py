@@ -11,7 +11,7 @@ def windows(x, size, stride):
 
 
 class Conv2D:
-    def __init__(self, in_channels, out_channels, kernel_size=5, stride=1, padding=2):
+    def __init__(self, in_channels, out_channels, kernel_size=5, stride=2, padding=1):
         self.k, self.s, self.p = kernel_size, stride, padding
         self.W = np.random.randn(out_channels, in_channels, kernel_size, kernel_size) * 0.1
         self.b = np.zeros(out_channels)
