@@ -9,6 +9,7 @@ from compare.checking.calling.part import ReturnedNothingError
 from compare.checking.process import beside, caller
 from compare.checking.process.stranger import PROJECT
 from compare.checking.process.things import CrashedError, HungError, RaisedError
+from compare.contract import NotOfferedError
 
 LIBRARIES = re.compile(r"[/\\](site|dist)-packages[/\\](torch\w*|tensorflow|keras|onnx|onnxruntime|absl)[/\\]")
 CAUSES = (
@@ -32,7 +33,7 @@ def explain(error):
 
     The place is the last one in the user's code: not in NumPy, Python's library or this project.
     """
-    if isinstance(error, CrashedError | HungError | ReturnedNothingError):
+    if isinstance(error, CrashedError | HungError | ReturnedNothingError | NotOfferedError):
         return str(error)
     raised = error.raised if isinstance(error, RaisedError) else caller.described(error)
     frames = [(file, line) for file, line in raised["frames"] if is_users(file)]

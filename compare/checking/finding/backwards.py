@@ -24,6 +24,7 @@ from compare.checking.calling.trying import (
 from compare.checking.finding import habits
 from compare.checking.finding.settling import settle
 from compare.checking.process.things import CrashedError, HungError
+from compare.contract import NotOfferedError
 
 BACKWARD_TASK = {"head": "head backward", "whole": "gradients"}
 NOWHERE = object()
@@ -116,6 +117,8 @@ def _learnt(plan):
         y = part.forward(x)
         try:
             if plan.stage != "head":
+                if y.shape[1:] != (right_shape := inputs[plan.gives or plan.stage].shape[1:]):
+                    raise NotOfferedError(f"an output of shape {y.shape[1:]}, wanted {right_shape}, goes back nowhere")
                 dy = np.random.default_rng(6).standard_normal(y.shape)
                 learnt = places(part, lambda part=part, dy=dy: part.call_backward(dy))
                 right = network.backward_stage(plan.stage, x, dy)
