@@ -8,7 +8,7 @@ from compare.checking.calling import naming, trying
 from compare.checking.calling.explaining import explain
 from compare.checking.calling.naming import LAST, LAYER_NAMES, NOT_LAYERS, OTHERS
 from compare.checking.calling.plan import UPDATES
-from compare.checking.finding import forwards, functions, layers, losses, optimiser
+from compare.checking.finding import forwards, functions, layers, losses, optimiser, windows
 from compare.checking.finding.chain import chain
 
 BESIDE = "not checked beside"
@@ -127,6 +127,9 @@ def _layers(classes, files, problems, named):
                         softmax, problem = layers.connect(cls, "probabilities", files, after=after)
                         plans.setdefault("probabilities", softmax)
                         problems.add(cls.name, problem)
+                continue
+            if plan.stage == "pool" and plan.score < 2 and windows.is_other(cls):
+                problems.unconnected.append((cls.name, "its windows are not 2x2 and two apart"))
                 continue
             if any(key in plans for key in (plan.stage, "logits", "head")):
                 problems.beside(cls.name, ", ".join(plan.name for plan in plans.values()))

@@ -212,6 +212,14 @@ def _geometries(cls, plan, own):
     return found
 
 
+def is_other(cls):
+    """Whether a pool gives the maxima of windows other than this network's."""
+    with contextlib.suppress(*trying.FAILURES):
+        window = find(cls, "pool", cls.stranger.worked + cls.stranger.limit / SHARE).sizes.window
+        return (window.size, window.stride, window.border) != (2, 2, 0)
+    return False
+
+
 def find(cls, stage, end):
     """The `Plan` of a layer whose windows are its own, its sizes with the `Window` that gives what comes out.
 
