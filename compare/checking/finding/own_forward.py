@@ -11,6 +11,7 @@ from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.part import Part, items_of
 from compare.checking.calling.plan import RATE, Plan, Sizes
 from compare.checking.finding.backwards import INPUT_GRADIENTS, is_gradient_of
+from compare.checking.judging import softmaxes
 from compare.checking.judging.derivative import UndecidedError, along, verdict
 from compare.contract import NotOfferedError
 
@@ -18,11 +19,12 @@ SIZES = Sizes((8, 10, 2), 3, 5)  # of which a pool takes maps of 6 rows, 8 colum
 SHARE = 32  # of the time of all calls, that of all these layers
 # What is judged elsewhere, has no derivative, remembers what came before, or is no layer.
 NOT_LAYERS = re.compile(
-    "softmax|loss|entropy|cost|net(?![a-z])|network|model|sequential|^layer$|module|base|abstract|classifier|trainer|"
+    "loss|entropy|cost|net(?![a-z])|network|model|sequential|^layer$|module|base|abstract|classifier|trainer|"
     "optimi[sz]er|rnn|lstm|gru|recurrent|attention|transformer|drop|noise|reverse|sign|binar|quanti|stochastic|"
     "embedding|^cnn|^mlp|trainable",
     re.I,
 )
+SOFTMAX = re.compile("(activation_?)?softmax(_?(layer|activation|function))?", re.I)
 FEATURES = {"numfeatures", "nfeatures", "features", "normalizedshape", "dim", "ndim", "num", "nout", "shape", "d"}
 FEATURES |= words.INPUTS | words.CHANNELS | words.SHAPES_IN | words.SHAPES | words.CLASSES
 UPSTREAM = re.compile(r"d(?!ata|es|im|ist|epth|rop|type)|.*(grad|gradient|error|delta|upstream|dout)")
@@ -45,16 +47,16 @@ def judge(classes, done):
     for name, cls in classes.items():
         backward = next((each for each in naming.BACKWARDS[:-1] if each in cls.methods), None)
         forward = trying.method_of(cls, naming.FORWARDS)
-        if name in done or NOT_LAYERS.search(name) or not forward or not backward:
+        of_another = "softmax" in name.lower() and not SOFTMAX.fullmatch(name)  # joined with a loss, or with weights
+        if name in done or NOT_LAYERS.search(name) or of_another or not forward or not backward:
             continue
         if (best := _best(cls, forward, backward)) is None:
             continue
-        if wrong := [said for said in best.wrong.values() if said]:
-            rows[f"derivative {name}"] = ("differs", f"{name}: {wrong[0]}")
-        else:
-            rows[f"derivative {name}"] = ("agrees", "")
+        wrong = next(filter(None, best.wrong.values()), "")
+        rows[f"derivative {name}"] = ("differs", f"{name}: {wrong}") if wrong else ("agrees", "")
         of = " and ".join(best.wrong)
-        assumed.append(f"{name}: {of} held to the derivative of its own {forward}, which is not judged")
+        judged = "" if SOFTMAX.fullmatch(name) else ", which is not judged"
+        assumed.append(f"{name}: {of} held to the derivative of its own {forward}{judged}")
         remarks += [f"{name}: {remark}" for remark in dict.fromkeys(best.remarks)]
     return rows, assumed, remarks
 
@@ -158,7 +160,7 @@ class _Trial:
         self.measured: dict = {}
         self.wrong: dict = {}
         self.remarks: list = []
-        self.rated = self.of_sums = False
+        self.rated, self.of_sums, self.known = False, False, ""
 
     def measure(self, shape, seed):
         """Take the gradients of a fresh object, and the derivatives of its way forward along random directions."""
@@ -172,12 +174,17 @@ class _Trial:
         y = np.asarray(y)
         if y.dtype != np.float64 or not y.size or not np.isfinite(y).all():
             raise NotOfferedError("it computes in single precision, or gives no numbers")
-        if not np.array_equal(part.forward(x), y) or np.allclose(y.sum(axis=-1), 1) or np.array_equal(y, x):
-            raise NotOfferedError("something random, or a state, is in it; or a softmax; or nothing")
+        if not np.array_equal(part.forward(x), y) or np.array_equal(y, x):
+            raise NotOfferedError("something random, or a state, is in it; or nothing")
         held = _weights(part.code)
-        dy = rng.standard_normal(y.shape)
+        softmax = bool(SOFTMAX.fullmatch(self.cls.name))
+        dy = rng.standard_normal(y.shape) * (softmaxes.one_of_each(y) if softmax else 1)
         found = self._gradients(part, held, x, dy)
         faint = self._gradients(part, held, x, FAINT * dy)
+        if softmax and (own := found.get("the gradient of its input")):
+            if softmaxes.joined(own[2], y, dy):
+                raise NotOfferedError("its way back is joined with that of the loss")
+            self.known = softmaxes.mistake(own[2], y, dy)
         if x.ndim == y.ndim == 2:  # what is handed may be the gradient of the sums, before an activation
             own = [gradient for path, _, gradient in found.values() if path is not None and gradient.ndim == 2]
             product = x.T @ dy
@@ -251,7 +258,7 @@ class _Trial:
                 self.wrong[name] = ""
                 self.remarks.append(f"{name} {excuse}")
             else:
-                self.wrong[name] = f"{name}: {said}"
+                self.wrong[name] = f"{name}: {said}{self.known}"
 
     def _excuse(self, one):
         """The convention by which a gradient is right; "" if there is none."""

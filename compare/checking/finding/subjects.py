@@ -160,7 +160,9 @@ def _with_what_is_beside(subject, things, problems, stranger):
     rows, *more = activations.judge(
         {name: thing for name, thing in things.items() if not _takes_much(thing)}, unconnected
     )
-    named |= {plan.name for plan in plans.values()} | {row.partition(" ")[2] for row in rows}
+    named |= {plan.name for stage, plan in plans.items() if stage != "probabilities"} | {
+        row.partition(" ")[2] for row in rows
+    }
     named |= {row.partition(" ")[2].partition(".")[0] for row in getattr(subject, "beside", {})}  # of whole networks
     derived, *others = own_forward.judge(classes, {*named, *filter(OTHERS.search, classes)})
     # that a way back agrees with its own forward is not the whole of it
