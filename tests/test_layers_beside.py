@@ -126,3 +126,10 @@ def test_a_geometry_that_is_only_asked_for_is_a_remark(tmp_path):
     result = compare.check(str(tmp_path / "layers.py"))
     said = " ".join(str(result).split())
     assert result.exit_code == 0 and "MaxPool2D at 3x3 stride 2, if asked for it: the gradient of its input" in said
+
+
+def test_a_default_beside_a_size_that_must_be_told_is_no_geometry_of_its_own(tmp_path):
+    text = (FOREIGN / "wrong" / "overlapping_maxima_overwritten.py").read_text()
+    (tmp_path / "layers.py").write_text(text.replace("pool_size=3, stride=2", "pool_size, stride=1"))
+    result = compare.check(str(tmp_path / "layers.py"))
+    assert result.exit_code == 0 and "MaxPool2D at 2x2 stride 1, if asked for it" in " ".join(str(result).split())

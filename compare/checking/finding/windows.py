@@ -77,7 +77,7 @@ class _Judged:
                 except trying.FAILURES as error:  # a way to call it that is not the code's may fail in any way
                     reasons.append(f"{plan.name} refuses {window}: {_said(error)}")
                     continue
-                if several.whole:  # it was asked for here: what its maker never did is held against nobody
+                if several.asked:  # what its maker never did is held against nobody
                     self.remarks += [f"{plan.name} at {window}, if asked for it: {f}" for f in faults.values() if f]
                     faults = {} if any(faults.values()) else faults
                 self._row(plan.name, window, faults)
@@ -155,9 +155,9 @@ class _Judged:
 
 
 class _Several(list):
-    """Geometries of which one is enough, in this order; whole: whether it is all that is offered, changed."""
+    """Geometries of which one is enough; whole: all that is offered, changed; asked: no default of its maker's."""
 
-    whole = False
+    whole = asked = False
 
 
 def _said(error):
@@ -206,7 +206,7 @@ def _geometries(cls, plan, own):
     found, before = [], {(own.size, own.stride, own.border)}
     for number, wish in enumerate(wishes):
         wish = _Several(Window(plan.stage, *each) for each in wish if each not in before)
-        wish.whole = number > 0
+        wish.whole, wish.asked = number > 0, number > 0 or bool(sizes and not size)
         before |= {(each.size, each.stride, each.border) for each in wish}
         found += [wish] if wish and all(1 <= each.size <= LARGEST and each.stride for each in wish) else []
     return found
