@@ -196,7 +196,7 @@ class Network:
         """A random direction of a weight, of the size of what is in it."""
         value = self.values[path]
         rng = np.random.default_rng([number, *repr(path).encode()])
-        return rng.standard_normal(value.shape) * (np.sqrt(np.mean(value**2)) or 0.1)
+        return rng.standard_normal(value.shape) * (_size(value) or 0.1)
 
     def matters(self, path):
         """Whether a change of an array changes what comes out."""
@@ -252,10 +252,16 @@ def _usual(value, is_bias):
     A ReLU of nothing but a bias of 0 is at its kink.
     """
     rng = np.random.default_rng(7)
-    size, wanted = float(np.sqrt(np.mean(value**2))), (value.size / min(value.shape)) ** -0.5
+    size, wanted = _size(value), (value.size / min(value.shape)) ** -0.5
     if size == 0 and is_bias:
         return 0.1 * rng.standard_normal(value.shape)
     return value * (wanted / size) if 0 < size < 0.3 * wanted else value.copy()
+
+
+def _size(value):
+    """The root of the mean square; 0 of what is too large for that, as memory that nobody has written to may be."""
+    size = float(np.sqrt(np.mean(value**2)))
+    return size if np.isfinite(size) else 0.0
 
 
 def _rows(array, count):

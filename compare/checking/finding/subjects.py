@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from compare.checking.calling import naming, trying
 from compare.checking.calling.arguments import VARIADIC
 from compare.checking.calling.explaining import is_users
@@ -124,6 +126,7 @@ def _methods(classes):
     return {}
 
 
+@np.errstate(all="ignore")  # somebody's numbers may be anything
 def _with_networks(subject, classes, problems, stranger):
     """The same with classes of whole networks, whose gradients are held to the derivative of their own loss."""
     whole_ones = {name: cls for name, cls in classes.items() if _is_network(name, cls)}
@@ -151,6 +154,7 @@ def _takes_much(thing):
     return sum(p.default is p.empty for p in thing.__signature__.parameters.values()) > 3
 
 
+@np.errstate(all="ignore")
 def _with_what_is_beside(subject, things, problems, stranger):
     """The subject, which may be None, with layers and activations that stand beside it or alone; None for nothing."""
     unconnected: list = []
