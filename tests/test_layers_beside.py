@@ -7,7 +7,7 @@ import pytest
 
 import compare
 from compare.checking.calling.windows import Window
-from compare.checking.judging import derivative, windows
+from compare.checking.judging import derivative, own_loss, windows
 from compare.checking.judging.derivative import UndecidedError, along, verdict
 
 FOREIGN = Path(__file__).parent / "foreign"
@@ -133,3 +133,13 @@ def test_a_default_beside_a_size_that_must_be_told_is_no_geometry_of_its_own(tmp
     (tmp_path / "layers.py").write_text(text.replace("pool_size=3, stride=2", "pool_size, stride=1"))
     result = compare.check(str(tmp_path / "layers.py"))
     assert result.exit_code == 0 and "MaxPool2D at 2x2 stride 1, if asked for it" in " ".join(str(result).split())
+
+
+def test_a_step_without_numbers():
+    """A step that is no number is wrong; of a gradient that is none no step can be right, so nothing is said of it."""
+    weights = {(".w",): np.ones((2, 3)), (".b",): np.ones(3)}
+    gradients = {path: 2 * value for path, value in weights.items()}
+    lost = {**gradients, (".b",): np.full(3, np.nan)}
+    assert own_loss.step([gradients, gradients], gradients, weights, own_loss.RATES) == ("", "")
+    assert "b is no number" in own_loss.step([lost, gradients], gradients, weights, own_loss.RATES)[0]
+    assert own_loss.step([lost, lost], lost, weights, own_loss.RATES) == ("", "")

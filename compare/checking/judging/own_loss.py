@@ -105,6 +105,10 @@ def step(moves, gradients, weights, rates):
     times: dict = {}
     more: dict = {}
     other = []
+    gradients = {path: g for path, g in gradients.items() if np.isfinite(g).all()}  # else no step can be right
+    for path in gradients:
+        if not all(np.isfinite(each[path]).all() for each in moves):
+            return f"{named(path)} is no number after one step, which its gradient is", ""
     for path, g in gradients.items():
         if not g.any() and not moved[path].any():
             continue
